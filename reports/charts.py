@@ -1,0 +1,229 @@
+"""Charts of a ladder as inline SVG: Vega-Lite by Altair, drawn offline. Colours are the page's own CSS variables.
+
+Arms differ by colour, dash and shape at once, so that a chart survives a grey printer and a colour-blind reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+from reports.definitions import name_of
+from reports.latency import load_of
+from reports.tables import cell_name, in_order
+from reports.units import Scale, duration, duration_scale, plain
+
+WIDTH, HEIGHT = 420, 260
+DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 3], [10, 4])
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+_OUTLINES = (  # the same six shapes as paths, centred on (17, 7)
+    "M21 7a4 4 0 1 1-8 0 4 4 0 1 1 8 0", "M13 3h8v8h-8z", "M17 2l5 9H12z", "M17 2l5 5-5 5-5-5z",
+    "M15.5 2h3v3.5H22v3h-3.5V12h-3V8.5H12v-3h3.5z", "M17 12l5-9H12z",
+)  # fmt: skip
+COLOURS = tuple(f"var(--arm-{i + 1})" for i in range(6))
+INK, FAINT, LINE, LIMIT = "var(--ink)", "var(--soft)", "var(--line)", "var(--bad)"
+
+Point = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A drawing with the sentence that says the same to someone who cannot see it."""
+
+    title: str
+    svg: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Lines that are no measurement: the SLO's limits per metric (seconds) and the operating point."""
+
+    limits: dict[str, float]
+    at: float | None
+
+
+def rules_for(manifest: dict[str, Any], cell: dict[str, Any]) -> Rules:
+    """The limits that hold for a cell (the last matching pattern wins, key by key) and the operating point."""
+    scenario = manifest.get("scenario") or {}
+    slo = scenario.get("slo") or {}
+    limits = {k: slo[k] for k in ("ttft", "tpot", "e2e") if slo.get(k) is not None}
+    for pattern, own in (slo.get("cells") or {}).items():
+        if fnmatchcase(f"{cell['input']}/{cell['output']}", pattern):
+            limits |= {k: v for k, v in own.items() if v is not None}
+    return Rules({f"{k}_s": float(v) for k, v in limits.items()}, (scenario.get("ladder") or {}).get("at"))
+
+
+def ladders(points: list[Point], manifest: dict[str, Any]) -> list[tuple[str, list[Chart]]]:
+    """Per cell with more than one rung its name and its charts: TTFT, TPOT, E2E, output tokens per second."""
+    cells = {cell_name(p["cell"]): p["cell"] for p in points if p.get("cell")}
+    arms = in_order(p["arm"] for p in points)
+    drawn = []
+    for name, cell in cells.items():
+        here = [p for p in points if p.get("cell") and cell_name(p["cell"]) == name]
+        if len({load_of(p) for p in here}) > 1:
+            drawn.append((name, _ladder(here, arms, rules_for(manifest, cell))))
+    return drawn
+
+
+def _ladder(points: list[Point], arms: list[str], rules: Rules) -> list[Chart]:
+    charts = [latency_chart(points, arms, metric, rules) for metric in ("ttft_s", "tpot_s", "e2e_s")]
+    charts.append(throughput_chart(points, arms, rules))
+    return [c for c in charts if c]
+
+
+def latency_chart(points: list[Point], arms: list[str], metric: str, rules: Rules) -> Chart | None:
+    """Mean of one latency against load with its interval, the SLO's limit where it is near; None without a value."""
+    known = [p for p in points if p.get(metric, {}).get("mean") is not None]
+    if not known:
+        return None
+    scale = duration_scale(p[metric]["mean"] for p in known)
+    rows = [_row(p, arms, p[metric]["mean"] / scale.seconds, _interval(p, metric, scale)) for p in known]
+    highest = max(p[metric]["mean"] for p in known)
+    limit = rules.limits.get(metric)
+    near = limit / scale.seconds if limit is not None and limit < 3 * highest else None
+    beyond = "" if limit is None else f" SLO limit {duration(limit)}."
+    title = f"{name_of(metric)} mean, {scale.unit}"
+    words = _words(known, lambda p: duration(p[metric]["mean"])) + beyond
+    return Chart(title, _draw(rows, arms, near, rules.at), words)
+
+
+def throughput_chart(points: list[Point], arms: list[str], rules: Rules) -> Chart | None:
+    """Output tokens per second against load; None without a value."""
+    known = [p for p in points if p.get("throughput", {}).get("output_tokens") is not None]
+    if not known:
+        return None
+    rows = [_row(p, arms, p["throughput"]["output_tokens"], None) for p in known]
+    words = _words(known, lambda p: f"{p['throughput']['output_tokens']:,.0f}")
+    return Chart("Output tokens/s", _draw(rows, arms, None, rules.at), words)
+
+
+def _row(point: Point, arms: list[str], value: float, interval: tuple[float, float] | None) -> dict[str, Any]:
+    low, high = interval or (value, value)
+    return {"load": load_of(point), "arm": _key(arms, point["arm"]), "value": value, "low": low, "high": high}
+
+
+def _key(arms: list[str], arm: str) -> str:
+    """An arm's name as the legend prints it; distinct even when cleaning makes two names equal."""
+    index = arms.index(arm)
+    name = plain(arm, 24)
+    return name if [plain(a, 24) for a in arms].count(name) == 1 else f"{name} ({index + 1})"
+
+
+def _interval(point: Point, metric: str, scale: Scale) -> tuple[float, float] | None:
+    low, high = point[metric].get("mean_ci") or (None, None)
+    return None if low is None or high is None else (low / scale.seconds, high / scale.seconds)
+
+
+def _words(points: list[Point], show: Any) -> str:
+    """The chart in words: for each arm the first and the last rung."""
+    said = []
+    for arm in in_order(p["arm"] for p in points):
+        mine = sorted((p for p in points if p["arm"] == arm), key=load_of)
+        ends = [f"{show(p)} at {load_of(p):g}" for p in (mine[0], mine[-1])]
+        said.append(f"{plain(arm, 40)}: " + (" to ".join(ends) if len(mine) > 1 else ends[0]))
+    return "; ".join(said) + "."
+
+
+def legend(arms: list[str]) -> list[tuple[str, str]]:
+    """Each arm's name with a swatch of its line and mark, for the page to print once above its charts."""
+    return [(_key(arms, arm), _swatch(i % len(COLOURS))) for i, arm in enumerate(arms)]
+
+
+def _swatch(look: int) -> str:
+    dashes = " ".join(map(str, DASHES[look]))
+    line = f'<path d="M0 7H34" stroke="{COLOURS[look]}" stroke-width="2" stroke-dasharray="{dashes}"/>'
+    mark = f'<path d="{_OUTLINES[look]}" fill="{COLOURS[look]}"/>'
+    return f'<svg viewBox="0 0 34 14" width="34" height="14" aria-hidden="true" class="swatch">{line}{mark}</svg>'
+
+
+# ---- drawing ----------------------------------------------------------------------------------------------------
+
+
+def _draw(rows: list[dict[str, Any]], arms: list[str], limit: float | None, at: float | None) -> str:
+    """The chart as SVG with a fixed view box, without a size of its own: the page's width decides."""
+    names = [_key(arms, a) for a in arms]
+    loads = sorted({r["load"] for r in rows} | ({float(at)} if at else set()))
+    layers = [*_rules(limit, at), *_marks(rows, names, loads)]
+    chart = alt.layer(*layers).properties(
+        width=WIDTH,
+        height=HEIGHT,
+        autosize=alt.AutoSizeParams(type="fit", contains="padding"),
+        background="transparent",
+    )
+    svg = vl_convert.vegalite_to_svg(_themed(chart).to_dict())
+    return _responsive(svg)
+
+
+def _marks(rows: list[dict[str, Any]], names: list[str], loads: list[float]) -> list[alt.Chart]:
+    """Interval bars, lines and points; a zero baseline so that slopes are not flattered."""
+    colour = alt.Color("arm:N", scale=_by_arm(names, COLOURS), legend=None)
+    dash = alt.StrokeDash("arm:N", scale=_by_arm(names, DASHES), legend=None)
+    shape = alt.Shape("arm:N", scale=_by_arm(names, SHAPES), legend=None)
+    x = alt.X(
+        "load:Q",
+        title="users at once",
+        scale=alt.Scale(type="log", base=2, nice=False, padding=12),
+        axis=alt.Axis(values=loads, labelExpr="format(datum.value, '~g')", grid=False),
+    )
+    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=True, nice=True), axis=alt.Axis(tickCount=5))
+    base = alt.Chart(_data(rows)).encode(x=x)
+    spread = base.encode(y=alt.Y("low:Q", title=None), y2="high:Q", color=colour)
+    band, bars = spread.mark_area(opacity=0.16), spread.mark_rule(strokeWidth=1.5)
+    lines = base.mark_line(strokeWidth=2).encode(y=y, color=colour, strokeDash=dash)
+    dots = base.mark_point(filled=True, size=52, opacity=1).encode(y=y, color=colour, shape=shape)
+    return [band, bars, lines, dots]
+
+
+def _by_arm(names: list[str], looks: Sequence[Any]) -> alt.Scale:
+    """The looks of the arms in their order, from the start again beyond the last."""
+    return alt.Scale(domain=names, range=[looks[i % len(looks)] for i in range(len(names))])
+
+
+def _rules(limit: float | None, at: float | None) -> list[alt.Chart]:
+    """The SLO's limit across and the operating point down, each with its name."""
+    drawn = []
+    if at:
+        here = alt.Chart(_data([{"load": at}]))
+        drawn += [
+            here.mark_rule(strokeDash=[2, 3], color=FAINT, strokeWidth=1).encode(x="load:Q"),
+            here.mark_text(align="left", dx=4, dy=-9, color=FAINT, fontSize=11, y=alt.ExprRef("height"))
+            .encode(x="load:Q", text=alt.value("operating point")),
+        ]  # fmt: skip
+    if limit is not None:
+        there = alt.Chart(_data([{"limit": limit}]))
+        drawn += [
+            there.mark_rule(color=LIMIT, strokeWidth=1.2, strokeDash=[5, 3]).encode(y="limit:Q"),
+            there.mark_text(align="left", baseline="top", dx=4, dy=4, color=LIMIT, fontSize=11)
+            .encode(x=alt.value(0), y="limit:Q", text=alt.value("SLO limit")),
+        ]  # fmt: skip
+    return drawn
+
+
+def _data(rows: list[dict[str, Any]]) -> alt.Data:
+    return alt.Data(values=rows)  # type: ignore[no-untyped-call]
+
+
+def _themed(chart: Any) -> Any:
+    """Calm axes in the page's own ink."""
+    font = "system-ui, sans-serif"
+    return (
+        chart.configure(font=font, aria=False)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=INK, titleColor=FAINT, gridColor=LINE, domainColor=LINE, tickColor=LINE, labelFontSize=12,
+            titleFontSize=12, titleFontWeight="normal", labelPadding=6, domain=False, ticks=False, labelFlush=False,
+        )
+        .configure_axisX(domain=True, ticks=True, tickSize=4)
+    )  # fmt: skip
+
+
+def _responsive(svg: str) -> str:
+    """The SVG without its own width and height, hidden from screen readers: the figure's caption speaks for it."""
+    rest = svg.split(">", 1)[1]
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true" class="chart">{rest}'

@@ -1,0 +1,127 @@
+"""What every name in a report means: one place, from METRICS; a page links each name to its entry here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A name as the report prints it, its formula where it has one, and what to know when reading it."""
+
+    name: str
+    formula: str
+    meaning: str
+
+
+DEFINITIONS: dict[str, Definition] = {
+    "ttft_s": Definition(
+        "TTFT",
+        "first − sent",
+        "Time to first token: from just before the first byte of the request is written to the arrival of the first "
+        "chunk with content, reasoning or a tool call. DNS, connect and TLS are not part of it.",
+    ),
+    "tpot_s": Definition(
+        "TPOT",
+        "(last − first) / (n − n_first)",
+        "Time per output token after the first: n is the number of output tokens, n_first those of the first chunk. "
+        "Absent for replies of one token or that came in one piece.",
+    ),
+    "gap_s": Definition(
+        "gap",
+        "time between consecutive content chunks",
+        "Inter-chunk latency, one value per chunk (others call it ITL). Gaps inside a read that came late are counted "
+        "as censored and left out, never invented. Quantiles have a relative error of at most 0.5 %.",
+    ),
+    "e2e_s": Definition("E2E", "last − sent", "From sending the request to its last content chunk."),
+    "schedule_lag_s": Definition(
+        "schedule lag", "sent − due", "Open loop: how late the generator itself sent a request. Never called queue."
+    ),
+    "output_tokens": Definition(
+        "output tokens/s",
+        "tokens that arrived in the window / window",
+        "Tokens are credited at their time of arrival, so requests that span the window's edges count in part.",
+    ),
+    "good": Definition(
+        "good share",
+        "good / sent",
+        "A request is good when it is ok and within every limit of the SLO. Failed and aborted requests stay in the "
+        "denominator.",
+    ),
+    "good_per_s": Definition("good requests/s", "good requests / window", "Goodput: what the service did in time."),
+    "mean": Definition(
+        "mean",
+        "",
+        "Mean over ok requests; ± is half its 95 % interval over blocks (Student t), when there are several.",
+    ),
+    "quantile": Definition(
+        "p50, p95, p99",
+        "",
+        "Quantiles over all requests sent in the window, blocks pooled. Failed, timed out and aborted requests count "
+        "as infinitely slow: a quantile that falls there is printed “> timeout”. Printed only if n(1 − q) ≥ 5: "
+        "p95 needs 100 requests, p99 needs 500.",
+    ),
+    "cell": Definition("cell", "", "One input size crossed with one output size, written input/output."),
+    "rung": Definition("rung", "", "A number of users at once on the ladder; each user waits for its reply."),
+    "at": Definition("operating point", "", "The rung at which limits are judged and cells are compared."),
+    "blocks": Definition(
+        "valid blocks",
+        "",
+        "A block visits every point once; blocks are the unit of analysis. An invalid step leaves its block out.",
+    ),
+    "ratio": Definition(
+        "change",
+        "exp(mean over pairs of ln(candidate / baseline)) − 1",
+        "A pair is the same point measured on both arms minutes apart. The interval is 95 %, Student t on pairs − 1.",
+    ),
+    "p_adjusted": Definition("p", "", "One-sided p-value, Holm-adjusted over all gated comparisons."),
+    "mde": Definition("detectable", "", "The smallest change that these pairs could have shown."),
+    "verdict": Definition(
+        "verdict",
+        "",
+        "worse: proven, and larger than the threshold. better: the mirror image. same: the 90 % interval lies inside "
+        "the threshold band. inconclusive: none of these.",
+    ),
+    "capacity": Definition(
+        "capacity", "", "The highest rung that meets the SLO, printed as the interval from that rung to the next."
+    ),
+    "slo": Definition(
+        "SLO",
+        "",
+        "Met when the lower 95 % bound of good / sent reaches the share asked for; breached when the upper bound is "
+        "below it; otherwise undecided. Judged at rungs up to the operating point only.",
+    ),
+    "clock": Definition(
+        "clock",
+        "",
+        "Where receive times come from: kernel (stamped when the segment arrived), user (when we read it), or mixed.",
+    ),
+    "lag": Definition("lag", "read − kernel stamp", "How long a segment waited for us. It is not part of any latency."),
+    "uncertainty": Definition(
+        "uncertainty", "", "How much earlier the first token may have arrived than its stamp says; 99th percentile."
+    ),
+    "coalesced_share": Definition(
+        "censored gaps", "", "Share of gaps inside reads that came so late that the gap is not known to 1 ms."
+    ),
+    "in_flight": Definition(
+        "in flight",
+        "sum of overlaps of [sent, end] with the window / window",
+        "Mean number of requests in flight; in closed loop within 2 % of the target.",
+    ),
+    "bunching": Definition(
+        "bunching",
+        "",
+        "Share of requests sent within one TTFT of at least a quarter of the others. Above 0.5: lockstep.",
+    ),
+    "tokens": Definition(
+        "tokens", "", "As counted by the server's usage, or by the client's tokenizer where the report says so."
+    ),
+    "identity": Definition(
+        "accounting", "sent = ok + failed + aborted", "Every request sent in a window is accounted for."
+    ),
+}
+
+
+def name_of(metric: str) -> str:
+    """The printed name of a metric of summary.json."""
+    return DEFINITIONS[metric].name if metric in DEFINITIONS else metric

@@ -1,0 +1,115 @@
+"""What changed between arms: tables of the comparisons, the matrix of where it helps and hurts, and capacity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reports.definitions import name_of
+from reports.latency import grid
+from reports.tables import Column, Shown, Table, Tone, absent, cell_name, in_order, label
+from reports.units import change, change_interval, count, duration, number, rate
+
+Comparison = dict[str, Any]
+TONES: dict[str, Tone] = {"better": "good", "worse": "bad", "same": "quiet", "inconclusive": "warn"}
+
+
+def verdict_shown(comparison: Comparison) -> Shown:
+    """The verdict's word with its tone."""
+    word = str(comparison["verdict"])
+    return Shown(word, tone=TONES.get(word, ""))
+
+
+def change_shown(comparison: Comparison) -> Shown:
+    """The change with its interval as the second line."""
+    if comparison.get("ratio") is None:
+        return absent(label(comparison.get("reason") or "not comparable", 200).text)
+    interval = interval_of(comparison)
+    return Shown(change(comparison["ratio"], interval), detail=change_interval(*interval) if interval else None)
+
+
+def interval_of(comparison: Comparison) -> tuple[float, float] | None:
+    """The 95 % interval of the ratio; None with fewer than two pairs."""
+    low, high = comparison.get("ci") or (None, None)
+    return None if low is None or high is None else (float(low), float(high))
+
+
+def comparisons_table(comparisons: list[Comparison]) -> Table | None:
+    """Every comparison: both values, the change with its interval, pairs, p, what was detectable, the verdict."""
+    if not comparisons:
+        return None
+    columns = (
+        Column("level", None, False, essential=False), Column("cell", "cell", False), Column("users", "rung"),
+        Column("metric", None, False), Column("baseline", essential=False), Column("candidate", essential=False),
+        Column("change, 95 % interval", "ratio"), Column("pairs", "blocks", essential=False),
+        Column("p", "p_adjusted", essential=False), Column("detectable", "mde"), Column("gated", None, False, False),
+        Column("verdict", "verdict", False),
+    )  # fmt: skip
+    return Table("Every comparison", columns, tuple(_comparison_row(c) for c in comparisons), heads=4)
+
+
+def _comparison_row(comparison: Comparison) -> tuple[Shown, ...]:
+    users, p, mde = (comparison.get(k) for k in ("concurrency", "p_adjusted", "mde"))
+    return (
+        label(comparison["level"]), Shown(cell_name(comparison.get("cell"))),
+        Shown("all") if users is None else Shown(count(users)), Shown(name_of(comparison["metric"])),
+        _value(comparison, "baseline"), _value(comparison, "candidate"), change_shown(comparison),
+        Shown(count(comparison.get("n_pairs"))),
+        absent("not gated, so not tested") if p is None else Shown("< 0.001" if p < 0.001 else number(p, digits=2)),
+        absent("needs at least 2 pairs") if mde is None else Shown(change(1 + mde)),
+        Shown("yes" if comparison.get("gated") else "no"), verdict_shown(comparison),
+    )  # fmt: skip
+
+
+def _value(comparison: Comparison, side: str) -> Shown:
+    value = comparison.get(side)
+    if value is None:
+        return absent("not measured on this arm")
+    return Shown(duration(value) if comparison["metric"].endswith("_s") and comparison["metric"] != "good_per_s" else
+                 rate(value, "req"))  # fmt: skip
+
+
+def effect_maps(comparisons: list[Comparison]) -> list[Table]:
+    """Per metric the change in each cell as a grid: where the candidate helps, where it hurts."""
+    cells = [c for c in comparisons if c["level"] == "cell" and c.get("cell")]
+    if len({cell_name(c["cell"]) for c in cells}) < 2:
+        return []
+    tables = []
+    for metric in in_order(c["metric"] for c in cells):
+        of_metric = [c for c in cells if c["metric"] == metric]
+        entries = {cell_name(c["cell"]): _effect(c) for c in of_metric}
+        tables.append(grid(name_of(metric), [c["cell"] for c in of_metric], entries))
+    return tables
+
+
+def _effect(comparison: Comparison) -> Shown:
+    shown, word = change_shown(comparison), str(comparison["verdict"])
+    detail = f"{shown.detail} · {word}" if shown.detail else word
+    return Shown(shown.text, shown.note, detail, TONES.get(word, ""))
+
+
+def capacity_table(capacity: list[dict[str, Any]], arms: list[str]) -> Table | None:
+    """Per arm and cell the rung up to which the SLO is met, as the interval to the next rung."""
+    if not capacity:
+        return None
+    rows = tuple(
+        (Shown(cell_name(c.get("cell"))), label(c.get("arm") or (arms[0] if arms else "")), Shown(capacity_text(c)))
+        for c in capacity
+    )
+    columns = (
+        Column("cell", "cell", False), Column("arm", None, False), Column("users within the SLO", "capacity"),
+    )  # fmt: skip
+    return Table("Capacity under the SLO", columns, rows, heads=2)
+
+
+def capacity_text(capacity: dict[str, Any]) -> str:
+    """Capacity as an interval of users: "16 to 32", "below 1", "32 or more"."""
+    met, following = capacity.get("rung"), capacity.get("next")
+    if met is None:
+        return f"below {count(following)}" if following is not None else "none"
+    return f"{count(met)} or more" if following is None else f"{count(met)} to {count(following)}"
+
+
+def badness(comparison: Comparison) -> float:
+    """How much worse the candidate is, as a ratio: above 1 is a loss, also for good requests/s."""
+    ratio = float(comparison.get("ratio") or 1.0)
+    return 1 / ratio if comparison["metric"] == "good_per_s" else ratio

@@ -1,0 +1,212 @@
+"""The first screen: the verdict in a word, one paragraph in plain words, the three numbers that carry it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from reports.definitions import name_of
+from reports.effects import TONES, badness, capacity_text, change_shown, interval_of
+from reports.latency import load_of
+from reports.tables import Tone, cell_name, in_order, reading
+from reports.trust import all_steps, validity
+from reports.units import change, change_interval, count, duration, plain, rate, share
+
+Summary = dict[str, Any]
+WORDS = {"pass": "Pass", "fail": "Fail", "inconclusive": "Inconclusive", "invalid": "Invalid"}
+STATUS_TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "inconclusive": "warn", "invalid": "bad"}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number large enough to be read across a room, with what it is and how sure it is."""
+
+    label: str
+    value: str
+    detail: str
+    tone: Tone = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """Everything that the first screen says."""
+
+    word: str
+    tone: Tone
+    paragraph: str
+    figures: tuple[Figure, ...]
+    validity: str
+    validity_tone: Tone
+
+
+def headline(summary: Summary, manifest: dict[str, Any]) -> Headline:
+    """The first screen of a run."""
+    status = summary["verdict"]["status"]
+    sound, sound_tone = validity(summary)
+    figures = effect_figures(summary) or point_figures(summary, manifest)
+    return Headline(
+        WORDS.get(status, plain(status, 20)), STATUS_TONES.get(status, "warn"), paragraph(summary, manifest), figures,
+        sound, sound_tone,
+    )  # fmt: skip
+
+
+# ---- the paragraph --------------------------------------------------------------------------------------------
+
+
+def paragraph(summary: Summary, manifest: dict[str, Any]) -> str:
+    """The verdict for a reader who reads nothing else: what it means, why, the largest changes, what to do."""
+    verdict = summary["verdict"]
+    sentences = [_opening(summary, manifest), *verdict.get("reasons", [])[:3], _largest_changes(summary)]
+    more = len(verdict.get("reasons", [])) - 3
+    if more > 0:
+        sentences.append(f"{count(more)} more {'reason is' if more == 1 else 'reasons are'} listed below")
+    sentences.append(verdict.get("recommendation") or "")
+    return " ".join(_sentence(s) for s in sentences if s)
+
+
+def _opening(summary: Summary, manifest: dict[str, Any]) -> str:
+    steps, status = all_steps(summary), summary["verdict"]["status"]
+    sent, ok = (sum(s["requests"].get(k, 0) for s in steps) for k in ("sent", "ok"))
+    if not steps:
+        return "The run ended before its first step was measured"
+    if sent and not ok:
+        return f"Every one of the {count(sent)} requests failed, so there is no latency to report"
+    two = len(arms_of(summary)) > 1
+    if status == "pass" and not gated(summary, manifest):
+        return "Nothing was gated: no limit is set and no arms are compared, so this is a measurement, not a judgement"
+    return _MEANINGS.get((status, two), f"The run ended as {plain(status, 20)}")
+
+
+_MEANINGS = {
+    ("pass", True): "No gate is breached: as far as this run can tell, the candidate may ship",
+    ("pass", False): "Every limit that was set is met or at least not proven breached",
+    ("fail", True): "A gate is proven breached: the candidate should not ship",
+    ("fail", False): "A limit is proven breached",
+    ("inconclusive", True): "This run can neither prove a regression nor rule one out",
+    ("inconclusive", False): "This run can neither show that the limits are met nor that they are breached",
+    ("invalid", True): "The measurement is not sound, so it says nothing about the change",
+    ("invalid", False): "The measurement is not sound, so it says nothing about the service",
+}
+
+
+def _largest_changes(summary: Summary) -> str:
+    """The largest proven loss and gain; without any, that no cell differs provably."""
+    cells = [c for c in _cells(summary) if c.get("ratio") is not None]
+    proven = [c for c in cells if c["verdict"] in {"worse", "better"}]
+    if not cells:
+        return ""
+    if not proven:
+        return f"No cell is provably better or worse ({count(len(cells))} comparisons)"
+    losses = sorted((c for c in proven if c["verdict"] == "worse"), key=badness)
+    gains = sorted((c for c in proven if c["verdict"] == "better"), key=badness)
+    said = [f"the largest loss is {_in_words(losses[-1])}"] if losses else []
+    said += [f"the largest gain is {_in_words(gains[0])}"] if gains else []
+    return ", ".join(said)
+
+
+def _in_words(comparison: dict[str, Any]) -> str:
+    interval = interval_of(comparison)
+    sure = f" (95 % interval {change_interval(*interval)})" if interval else ""
+    where = f"{name_of(comparison['metric'])} in {cell_name(comparison.get('cell'))}"
+    return f"{where}, {change(comparison['ratio'], interval)}{sure}"
+
+
+def _sentence(text: str) -> str:
+    """The text with a capital and a full stop."""
+    line = plain(text, 400)
+    return line[:1].upper() + line[1:] + ("" if line.endswith((".", "!", "?", "…")) else ".")
+
+
+# ---- the three numbers ----------------------------------------------------------------------------------------
+
+
+def effect_figures(summary: Summary) -> tuple[Figure, ...]:
+    """Of each gated metric the cell where the candidate does worst, the three worst of them; empty with one arm."""
+    cells = [c for c in _cells(summary) if c.get("ratio") is not None]
+    worst = [_worst([c for c in cells if c["metric"] == m]) for m in in_order(c["metric"] for c in cells)]
+    ranked = sorted(worst, key=_severity, reverse=True)
+    return tuple(_effect_figure(c) for c in ranked[:3])
+
+
+def _worst(comparisons: list[dict[str, Any]]) -> dict[str, Any]:
+    return max(comparisons, key=_severity)
+
+
+def _severity(comparison: dict[str, Any]) -> tuple[bool, float]:
+    return comparison["verdict"] == "worse", badness(comparison)
+
+
+def _effect_figure(comparison: dict[str, Any]) -> Figure:
+    shown = change_shown(comparison)
+    sure = f"{shown.detail} (95 %), " if shown.detail else ""
+    where = cell_name(comparison.get("cell"))
+    text = f"{sure}{comparison['verdict']}; its worst cell, {where}"
+    return Figure(name_of(comparison["metric"]), shown.text, text, TONES.get(comparison["verdict"], ""))
+
+
+def point_figures(summary: Summary, manifest: dict[str, Any]) -> tuple[Figure, ...]:
+    """TTFT, TPOT and throughput (or capacity) of the first arm at the operating point."""
+    point = operating_point(summary, manifest)
+    if point is None:
+        return ()
+    where = f"{cell_name(point.get('cell'))}, {count(load_of(point))} at once"
+    return (
+        _latency_figure(point, "ttft_s", ("p95", "p50", "mean"), where),
+        _latency_figure(point, "tpot_s", ("mean", "p50"), where),
+        _third_figure(summary, point, where),
+    )
+
+
+def _latency_figure(point: dict[str, Any], metric: str, stats: tuple[str, ...], where: str) -> Figure:
+    """The first statistic that was measured."""
+    stat = next((s for s in stats if s in point.get(metric, {})), stats[0])
+    shown = reading(point, metric, stat, duration)
+    return Figure(f"{name_of(metric)} {stat}", shown.text, shown.note or where, shown.tone)
+
+
+def _third_figure(summary: Summary, point: dict[str, Any], where: str) -> Figure:
+    for capacity in summary.get("capacity", []):
+        if capacity.get("arm") == point["arm"] and capacity.get("cell") == point.get("cell"):
+            return Figure("Capacity", capacity_text(capacity), f"users within the SLO, {cell_name(point.get('cell'))}")
+    good = point.get("goodput", {}).get("share")
+    tail = "" if good is None else f"; {share(good)} good"
+    return Figure("Throughput", rate(point.get("throughput", {}).get("output_tokens"), "tok"), where + tail)
+
+
+# ---- what the run holds ---------------------------------------------------------------------------------------
+
+
+def arms_of(summary: Summary) -> list[str]:
+    """The arms in the order in which they were summarized."""
+    return in_order(p["arm"] for p in [*summary["points"], *summary.get("tasks", [])])
+
+
+def gated(summary: Summary, manifest: dict[str, Any]) -> bool:
+    """Whether anything could have failed: a gated comparison, or a limit in the scenario."""
+    limits: dict[str, Any] = (manifest.get("scenario") or {}).get("slo") or {}
+    by_cell = any(_has_limit(of) for of in (limits.get("cells") or {}).values())
+    return any(c.get("gated") for c in summary["comparisons"]) or _has_limit(limits) or by_cell
+
+
+def _has_limit(limits: dict[str, Any]) -> bool:
+    return any(limits.get(k) is not None for k in ("ttft", "tpot", "e2e", "error_rate"))
+
+
+def operating_point(summary: Summary, manifest: dict[str, Any]) -> dict[str, Any] | None:
+    """The first arm's point of the plan's cell at the operating point, else the nearest thing to it."""
+    scenario = manifest.get("scenario") or {}
+    cell, at = (scenario.get("plan") or {}).get("cell"), operating_load(manifest)
+    ranked = sorted(
+        summary["points"], key=lambda p: (p.get("cell") is None or cell_name(p["cell"]) != cell, load_of(p) != at)
+    )
+    return ranked[0] if ranked else None
+
+
+def operating_load(manifest: dict[str, Any]) -> float | None:
+    """The rung `at` of the scenario."""
+    at = ((manifest.get("scenario") or {}).get("ladder") or {}).get("at")
+    return None if at is None else float(at)
+
+
+def _cells(summary: Summary) -> list[dict[str, Any]]:
+    return [c for c in summary["comparisons"] if c["level"] in {"cell", "tasks"}]

@@ -1,0 +1,87 @@
+"""The page: one self-contained file that needs no network and no JavaScript, and trusts no string that it prints."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports import charts, effects, latency, trust
+from reports.definitions import DEFINITIONS
+from reports.headline import arms_of, headline, operating_load
+from reports.tables import cell_name
+from reports.units import plain
+
+_PAGES = Environment(
+    loader=PackageLoader("reports"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render_html(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
+    """The report as one HTML file."""
+    style = _style()
+    return _PAGES.get_template("page.html").render(
+        style=Markup(style),  # our own file
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        name=plain(summary["run"]["scenario"], 120),
+        run=summary["run"],
+        reasons=[plain(r, 600) for r in summary["verdict"].get("reasons", [])],
+        warnings=trust.warning_texts(summary["warnings"]),
+        banners=trust.banners(summary, manifest),
+        headline=headline(summary, manifest),
+        taken=trust.taken(summary),
+        definitions=DEFINITIONS,
+        scenario=trust.scenario_text(manifest),
+        **_changes(summary),
+        **_measurements(summary, manifest),
+        **_trust(summary, manifest),
+    )
+
+
+def _changes(summary: dict[str, Any]) -> dict[str, Any]:
+    """What changed between the arms."""
+    return {
+        "effect_maps": effects.effect_maps(summary["comparisons"]),
+        "comparisons": effects.comparisons_table(summary["comparisons"]),
+        "capacity": effects.capacity_table(summary["capacity"], arms_of(summary)),
+    }
+
+
+def _measurements(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
+    """What was measured; the SVG is ours and its labels were escaped by the drawing library."""
+    points = summary["points"]
+    plan_cell = ((manifest.get("scenario") or {}).get("plan") or {}).get("cell")
+    ladders = sorted(charts.ladders(points, manifest), key=lambda ladder: ladder[0] != plan_cell)
+    arms = arms_of(summary)
+    return {
+        "ladders": [(name, [(c.title, Markup(c.svg), c.words) for c in drawn]) for name, drawn in ladders],
+        "legend": [(name, Markup(swatch)) for name, swatch in charts.legend(arms)] if len(arms) > 1 else [],
+        "heat_maps": latency.heat_maps(points, operating_load(manifest)),
+        "points": latency.points_table(points) if points else None,
+        "points_open": len(points) <= 40,
+        "tasks": latency.tasks_table(summary.get("tasks", [])),
+        "outcomes": latency.outcomes_table(trust.all_steps(summary)),
+        "cells": len({cell_name(p.get("cell")) for p in points}),
+    }
+
+
+def _trust(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
+    """Why it may be believed, or not."""
+    return {
+        "invalid": trust.invalid_table(trust.all_steps(summary)),
+        "measured": trust.measured_table(summary, manifest),
+        "checks": trust.checks_table(manifest.get("check") or []),
+        "facts": trust.facts_table(summary, manifest),
+    }
+
+
+def _style() -> str:
+    source, _, _ = _PAGES.loader.get_source(_PAGES, "style.css")  # type: ignore[union-attr]
+    return source

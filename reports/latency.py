@@ -1,0 +1,191 @@
+"""What was measured: tables of the points, their heat maps at the operating point, the tasks and the failures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import Any
+
+from reports.definitions import name_of
+from reports.tables import Column, Shown, Table, absent, cell_name, in_order, label, reading, why_absent
+from reports.units import Scale, count, duration, duration_scale, number, rate, share
+
+SHADES = 9
+_LATENCIES = (
+    ("ttft_s", "mean", True), ("ttft_s", "p50", False), ("ttft_s", "p95", True), ("tpot_s", "mean", True),
+    ("e2e_s", "mean", True), ("e2e_s", "p95", False), ("gap_s", "p99", False),
+)  # fmt: skip
+
+Point = dict[str, Any]
+
+
+def points_table(points: list[Point]) -> Table:
+    """Every point: valid blocks, latencies in one unit per metric, throughput, good share."""
+    scales = {metric: _scale(points, metric) for metric in ("ttft_s", "tpot_s", "e2e_s", "gap_s")}
+    columns = [Column("cell", "cell", False), load_column(points), Column("arm", None, False)]
+    columns += [Column("valid blocks", "blocks", essential=False)]
+    columns += [Column(f"{name_of(m)} {s}, {scales[m].unit}", m, essential=essential) for m, s, essential in _LATENCIES]
+    columns += [Column("output tok/s", "output_tokens"), Column("good", "good", essential=False)]
+    rows = tuple(_point_row(p, scales) for p in points)
+    return Table("Every point", tuple(columns), rows, heads=3)
+
+
+def load_column(points: list[Point]) -> Column:
+    """The head of the column that says how hard the service was pressed: users at once, or requests per second."""
+    return Column("requests/s", None) if any("rate" in p for p in points) else Column("users", "rung")
+
+
+def load_of(point: Point) -> float:
+    """Users at once, or the rate of an open loop."""
+    return float(point["rate"] if point.get("rate") is not None else point["concurrency"])
+
+
+def _point_row(point: Point, scales: dict[str, Scale]) -> tuple[Shown, ...]:
+    blocks = Shown(f"{count(point['valid_blocks'])} of {count(point['blocks'])}", tone=_blocks_tone(point))
+    heads = (Shown(cell_name(point.get("cell"))), Shown(count(load_of(point))), label(point["arm"]), blocks)
+    values = tuple(latency_of(point, m, s, scales[m]) for m, s, _ in _LATENCIES)
+    return (*heads, *values, tokens_per_s(point), good_share(point))
+
+
+def _blocks_tone(point: Point) -> Any:
+    if point["valid_blocks"] == 0:
+        return "bad"
+    return "warn" if point["valid_blocks"] < point["blocks"] else ""
+
+
+def latency_of(point: Point, metric: str, stat: str, scale: Scale) -> Shown:
+    """A latency in the column's unit; a mean with an interval carries ± half of it, and the digits it allows."""
+    interval = point.get(metric, {}).get("mean_ci") if stat == "mean" else None
+    if not interval or interval[0] is None or interval[1] is None:
+        return reading(point, metric, stat, scale.bare)
+    half = (interval[1] - interval[0]) / 2
+    shown = reading(point, metric, stat, lambda v: scale.bare(v, half))
+    return Shown(shown.text, shown.note, f"± {scale.bare(half, half)}" if half else None, shown.tone)
+
+
+def tokens_per_s(point: Point) -> Shown:
+    """Output tokens that arrived per second."""
+    value = point.get("throughput", {}).get("output_tokens")
+    return absent(why_absent(point)) if value is None else Shown(number(value))
+
+
+def good_share(point: Point) -> Shown:
+    """The share of sent requests that were ok and in time."""
+    value = point.get("goodput", {}).get("share")
+    return absent("no SLO, or no valid block") if value is None else Shown(share(value))
+
+
+def _scale(points: Iterable[Point], metric: str) -> Scale:
+    return duration_scale(p.get(metric, {}).get("mean") or p.get(metric, {}).get("p50") for p in points)
+
+
+# ---- heat maps ------------------------------------------------------------------------------------------------
+
+
+def heat_maps(points: list[Point], at: float | None) -> list[tuple[str, list[Table]]]:
+    """Per metric a title and one grid per arm, input sizes down, output sizes across, at the operating point `at`."""
+    here = [p for p in points if p.get("cell") and (at is None or load_of(p) == at)]
+    if len({cell_name(p["cell"]) for p in here}) < 2:
+        return []
+    maps = [_latency_map(here, metric) for metric in ("ttft_s", "tpot_s", "e2e_s")]
+    tokens = _grids(here, lambda p: p.get("throughput", {}).get("output_tokens"), tokens_per_s)
+    return [*maps, ("Output tokens/s", tokens)]
+
+
+def _latency_map(points: list[Point], metric: str) -> tuple[str, list[Table]]:
+    scale = _scale(points, metric)
+    grids = _grids(points, lambda p: p.get(metric, {}).get("mean"), lambda p: reading(p, metric, "mean", scale.bare))
+    return f"{name_of(metric)} mean, {scale.unit}", grids
+
+
+def _grids(points: list[Point], value: Callable[[Point], float | None], show: Callable[[Point], Shown]) -> list[Table]:
+    known = [v for p in points if (v := value(p))]
+    span = (min(known), max(known)) if known else (1.0, 1.0)
+    arms = in_order(p["arm"] for p in points)
+    tables = []
+    for arm in arms:
+        entries = {cell_name(p["cell"]): _shaded(show(p), value(p), span) for p in points if p["arm"] == arm}
+        tables.append(grid(label(arm).text, [p["cell"] for p in points], entries))
+    return tables
+
+
+def grid(caption: str, cells: list[dict[str, Any]], entries: dict[str, Shown]) -> Table:
+    """Entries by cell name as a grid: input sizes down, output sizes across, each in the order of its tokens."""
+    down = sorted({(c["input_tokens"], c["input"]) for c in cells})
+    across = sorted({(c["output_tokens"], c["output"]) for c in cells})
+    missing = absent("not in the plan")
+    rows = []
+    for tokens, into in down:
+        found = [entries.get(cell_name({"input": into, "output": out}), missing) for _, out in across]
+        rows.append((Shown(label(into, 20).text, detail=f"{count(tokens)} in"), *found))
+    heads = [Column(f"{label(out, 20).text} · {count(tokens)} out") for tokens, out in across]
+    return Table(caption, (Column("input", "cell", False), *heads), tuple(rows))
+
+
+def _shaded(shown: Shown, value: float | None, span: tuple[float, float]) -> Shown:
+    """The entry with its shade: the value's place on a log scale that all arms share."""
+    if not value:
+        return shown
+    low, high = span
+    place = math.log(value / low) / math.log(high / low) if high > low else 0.0
+    return Shown(shown.text, shown.note, shown.detail, shown.tone, shade=round(place * (SHADES - 1)))
+
+
+# ---- tasks and failures ---------------------------------------------------------------------------------------
+
+
+def tasks_table(tasks: list[Point]) -> Table | None:
+    """Per arm and block of the tasks: requests, tokens each way, finish reasons, latency."""
+    if not tasks:
+        return None
+    columns = (
+        Column("arm", None, False), Column("block", "blocks"), Column("users", "rung"), Column("requests"),
+        Column("input tokens", "tokens"), Column("of them cached", "tokens"), Column("output tokens", "tokens"),
+        Column("reasoning", "tokens"), Column("finished by", None, False), Column("TTFT mean", "ttft_s"),
+        Column("TPOT mean", "tpot_s"), Column("E2E mean", "e2e_s"), Column("E2E p95", "e2e_s"), Column("good", "good"),
+    )  # fmt: skip
+    return Table("Tasks: your own prompts, natural stop", columns, tuple(_task_row(t) for t in tasks))
+
+
+def _task_row(task: Point) -> tuple[Shown, ...]:
+    tokens = task.get("tokens", {})
+    finish = ", ".join(f"{label(k, 20).text} {count(v)}" for k, v in task.get("finish", {}).items())
+    used = [
+        Shown(count(tokens[k])) if tokens.get(k) is not None else absent("the server reported no such count")
+        for k in ("input", "cached_input", "output", "reasoning")
+    ]
+    times = [
+        reading(task, m, s, duration)
+        for m, s in (("ttft_s", "mean"), ("tpot_s", "mean"), ("e2e_s", "mean"), ("e2e_s", "p95"))
+    ]
+    heads = (label(task["arm"]), Shown(count(task.get("block"))), Shown(count(load_of(task))))
+    ended = Shown(finish) if finish else absent("finish reasons were not summarized")
+    return (*heads, Shown(count(task["requests"]["sent"])), *used, ended, *times, good_share(task))
+
+
+def outcomes_table(parts: list[Point]) -> Table | None:
+    """Requests that were not ok, by arm, cell and load; None when every request was."""
+    rows = []
+    key = lambda p: (p["arm"], cell_name(p.get("cell")), load_of(p))  # noqa: E731
+    for (arm, where, load), group in groupby(sorted(parts, key=key), key=key):
+        totals: dict[str, int] = {}
+        for part in group:
+            for outcome, n in part["requests"].get("by_outcome", {}).items():
+                totals[outcome] = totals.get(outcome, 0) + n
+        sent = sum(totals.values())
+        rows += [
+            (Shown(where), Shown(count(load)), label(arm), label(outcome), Shown(count(n)), Shown(share(n / sent)))
+            for outcome, n in totals.items()
+            if outcome != "ok" and n
+        ]
+    columns = (
+        Column("cell", "cell", False), Column("users", "rung"), Column("arm", None, False),
+        Column("outcome", None, False), Column("requests"), Column("share of sent"),
+    )  # fmt: skip
+    return Table("Requests that were not ok", columns, tuple(rows), heads=3) if rows else None
+
+
+def throughput_of(point: Point) -> str:
+    """Output tokens per second with the unit."""
+    return rate(point.get("throughput", {}).get("output_tokens"), "tok")
