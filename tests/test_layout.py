@@ -1,0 +1,122 @@
+"""The house: who may import whom, how large things may be, what Locust's loader needs of the entry files."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("scenarios", "locustfiles", "shapes", "exporters", "reports", "simulator")
+WIRE = ("_wire", "_sse", "_dialects", "_prompts", "_tokens", "_tasks", "_outcome")
+
+# file (room.stem or room.*) -> rooms it may import (its own is always allowed), third-party packages it may import
+FLOORS: list[tuple[str, set[str], set[str]]] = [
+    ("scenarios.*", set(), {"msgspec"}),
+    ("exporters.record", {"scenarios"}, {"numpy", "pyarrow", "msgspec"}),
+    ("exporters.rows", {"scenarios"}, {"numpy", "pyarrow", "msgspec"}),
+    ("exporters.writer", {"scenarios"}, {"numpy", "pyarrow", "msgspec"}),
+    ("exporters.*", {"scenarios"}, {"numpy", "msgspec"}),
+    *((f"locustfiles.{stem}", {"scenarios", "exporters"}, {"gevent", "httptools", "msgspec", "tiktoken"}) for stem in WIRE),
+    ("locustfiles.*", {"scenarios", "exporters"}, {"locust", "gevent", "msgspec", "numpy", "httptools", "tiktoken"}),
+    ("shapes._progress", {"scenarios", "exporters"}, {"rich"}),
+    ("shapes._preview", {"scenarios", "exporters"}, {"rich"}),
+    ("shapes.*", {"scenarios", "exporters"}, {"locust", "gevent", "msgspec", "scipy"}),
+    ("reports.*", {"scenarios", "exporters"}, {
+        "numpy", "pandas", "pyarrow", "scipy", "altair", "vl_convert", "jinja2", "markupsafe", "rich", "msgspec",
+    }),
+    ("simulator.demo", {"scenarios"}, {"msgspec", "rich"}),
+    ("simulator.*", set(), {"uvloop", "httptools", "msgspec", "tiktoken", "xllamacpp"}),
+]  # fmt: skip
+
+
+def files() -> list[Path]:
+    return sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Top-level package names that a file imports, wherever it does."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield (node.module or "").split(".")[0]
+
+
+def floor_of(path: Path) -> tuple[set[str], set[str]]:
+    room, inside = path.relative_to(ROOT).parts[0], path.relative_to(ROOT).parts[1].removesuffix(".py")
+    for pattern, rooms, packages in FLOORS:
+        if pattern in (f"{room}.{inside}", f"{room}.*"):
+            return rooms | {room}, packages
+    raise AssertionError(f"{path} has no floor")
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_imports_only_what_its_floor_allows(path: Path) -> None:
+    """Rooms stay apart: no file imports a room or a package that the floor table does not give it."""
+    rooms, packages = floor_of(path)
+    ours = {name for name in imports(path) if name in ROOMS}
+    others = {name for name in imports(path)} - set(ROOMS) - set(sys.stdlib_module_names)
+
+    assert ours <= rooms
+    assert others <= packages
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_stay_small(path: Path) -> None:
+    """No file beyond 300 lines, no function beyond 60."""
+    text = path.read_text(encoding="utf-8")
+    lengths = {node.name: node.end_lineno - node.lineno + 1 for node in functions(text)}
+
+    assert len(text.splitlines()) <= 300
+    assert {name: length for name, length in lengths.items() if length > 60} == {}
+
+
+def functions(text: str) -> Iterator[ast.FunctionDef]:
+    return (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def test_the_median_function_is_short() -> None:
+    """Over all rooms the median function has at most 10 lines."""
+    lengths = [node.end_lineno - node.lineno + 1 for path in files() for node in functions(path.read_text())]
+
+    assert statistics.median(lengths) <= 10
+
+
+def entries() -> list[Path]:
+    return [path for room in ("locustfiles", "shapes") for path in (ROOT / room).glob("[!_]*.py")]
+
+
+def test_entry_stems_are_unique_and_shadow_nothing() -> None:
+    """Locust loads an entry as a top-level module named by its stem: it must not hide a module that others import."""
+    stems = [path.stem for path in entries()]
+    packages = set(importlib.metadata.packages_distributions())
+
+    assert sorted(stems) == sorted(set(stems))
+    assert set(stems) & (set(sys.stdlib_module_names) | packages | set(ROOMS)) == set()
+
+
+def test_entry_files_are_never_imported() -> None:
+    """A file that is both imported and given to -f runs twice."""
+    names = {f"{path.parent.name}.{path.stem}" for path in entries()}
+    imported = {
+        node.module
+        for path in [*files(), ROOT / "tokenswarm.py"]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module
+    }
+
+    assert names & imported == set()
+
+
+def test_nothing_is_called_core_or_utils() -> None:
+    """No room, file or class is named after nothing in particular."""
+    vague = ("core", "common", "utils", "base", "manager", "factory", "registry", "helper")
+    names = [path.stem.strip("_") for path in files()]
+
+    assert [name for name in names if name in vague] == []
