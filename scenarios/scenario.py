@@ -1,6 +1,7 @@
 """The Scenario: what is asked of whom, as frozen structs with the defaults of scenario format 1.
 
-Every duration is in seconds here; `scenarios.load` turns "500ms" into 0.5 and "1..32" into (1, 2, 4, 8, 16, 32).
+Every duration is in seconds here; `scenarios.load` turns "500ms" into 0.5 and "1..32" into (1, 2, 4, 8, 16, 32). What a
+type's Meta says in `reads` is how the file's value becomes the struct's.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ import msgspec
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
+Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, extra={"reads": "seconds"})]
+Delay = Annotated[float, msgspec.Meta(ge=0, extra={"reads": "seconds"})]
+Rungs = Annotated[tuple[Count, ...], msgspec.Meta(min_length=1, extra={"reads": "rungs"})]
+Threshold = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+Sizes = Annotated[dict[str, Count], msgspec.Meta(min_length=1)]
+APIS = ("openai-chat",)  # the dialects that this version speaks
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,12 +34,15 @@ class Model(Frozen, frozen=True):
     weight: Positive = 1.0
 
 
+Models = Annotated[tuple[Model, ...], msgspec.Meta(min_length=1)]
+
+
 class Arm(Frozen, frozen=True):
     """One service under test: where it is, how to talk to it, and who we are."""
 
     url: str
     api: str = "openai-chat"
-    model: str | tuple[Model, ...] = ""
+    model: str | Models = ""
     api_key_env: str | None = None
     api_key_file: str | None = None
     extra_body: dict[str, Any] = {}
@@ -68,15 +79,15 @@ class Cell(Frozen, frozen=True):
 class Ladder(Frozen, frozen=True):
     """Closed-loop rungs (users at once, ascending) and the operating point that gates look at."""
 
-    concurrency: tuple[Count, ...] = (1, 2, 4, 8, 16, 32)
+    concurrency: Rungs = (1, 2, 4, 8, 16, 32)
     at: Count = 8
 
 
 class Matrix(Frozen, frozen=True):
     """Sizes in tokens by name; `cells` are the crossings that are measured."""
 
-    input: dict[str, Count] = msgspec.field(default_factory=lambda: {"short": 128, "medium": 1024, "long": 4096})
-    output: dict[str, Count] = msgspec.field(default_factory=lambda: {"short": 32, "medium": 256, "long": 1024})
+    input: Sizes = msgspec.field(default_factory=lambda: {"short": 128, "medium": 1024, "long": 4096})
+    output: Sizes = msgspec.field(default_factory=lambda: {"short": 32, "medium": 256, "long": 1024})
     cells: tuple[Cell, ...] = ()
     output_jitter: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.0
 
@@ -109,10 +120,10 @@ class Prompts(Frozen, frozen=True):
 class Window(Frozen, frozen=True):
     """When a step's window may close: after `duration` and `turns` and `min_requests`, at `max` at the latest."""
 
-    duration: Positive = 30.0
+    duration: Seconds = 30.0
     turns: Count = 3
     min_requests: Count = 20
-    max: Positive = 300.0
+    max: Seconds = 300.0
     retries: Annotated[int, msgspec.Meta(ge=0)] = 1
 
 
@@ -120,33 +131,33 @@ class Request(Frozen, frozen=True):
     """How one request is sent, and for how long it may take."""
 
     stream: bool = True
-    timeout: Positive = 120.0
-    first_token_timeout: Positive = 60.0
+    timeout: Seconds = 120.0
+    first_token_timeout: Seconds = 60.0
 
 
 class Limits(Frozen, frozen=True):
     """What stops a run cleanly, with a report of what was measured."""
 
     max_cost: Positive | None = None
-    max_duration: Positive = 4 * 3600.0
+    max_duration: Seconds = 4 * 3600.0
     max_errors: Share = 0.5
-    worker_grace: NonNegative = 30.0
+    worker_grace: Delay = 30.0
 
 
 class CellSlo(Frozen, frozen=True):
     """Per-request limits for the cells that a pattern names; the last matching pattern wins, key by key."""
 
-    ttft: Positive | None = None
-    tpot: Positive | None = None
-    e2e: Positive | None = None
+    ttft: Seconds | None = None
+    tpot: Seconds | None = None
+    e2e: Seconds | None = None
 
 
 class Slo(Frozen, frozen=True):
     """A request is good when it is ok and within every limit; `attain` is the share of sent that must be good."""
 
-    ttft: Positive | None = None
-    tpot: Positive | None = None
-    e2e: Positive | None = None
+    ttft: Seconds | None = None
+    tpot: Seconds | None = None
+    e2e: Seconds | None = None
     attain: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.95
     error_rate: Share | None = None
     cells: dict[str, CellSlo] = {}
@@ -158,7 +169,7 @@ class Compare(Frozen, frozen=True):
     baseline: str = ""
     candidate: str = ""
     order: Literal["abba", "parallel"] = "abba"
-    threshold: float | dict[str, float] = 0.05
+    threshold: Threshold | dict[str, Threshold] = 0.05
     aa: bool = False
 
 
@@ -214,7 +225,7 @@ class Cost(Frozen, frozen=True):
     """Prices and traffic; a kind without a table is not measured, never free."""
 
     currency: str = "USD"
-    requests_per_month: NonNegative | dict[str, float] | None = None
+    requests_per_month: NonNegative | dict[str, NonNegative] | None = None
     peak_factor: Positive = 3.0
     value_per_month: NonNegative | None = None
     max_monthly_cost: NonNegative | None = None
@@ -231,9 +242,9 @@ class Scenario(Frozen, frozen=True):
     """Everything one run needs to know. The first arm is the baseline unless `compare` says otherwise."""
 
     name: str
-    arms: dict[str, Arm]
+    arms: Annotated[dict[str, Arm], msgspec.Meta(min_length=1)]
     format: Literal[1] = 1
-    seed: int = 7
+    seed: Seed = 7
     record: Literal["requests", "chunks"] = "requests"
     ladder: Ladder = Ladder()
     matrix: Matrix = msgspec.field(default_factory=Matrix)

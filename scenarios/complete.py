@@ -1,0 +1,100 @@
+"""Fills in what depends on the rest of a scenario: cells, `at`, blocks, who is compared with whom, paths."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from scenarios.scenario import Arm, Cell, Compare, Design, Ladder, Matrix, Scenario, Tasks
+from scenarios.wrong import Where, Wrong, printable, unknown
+
+replace = msgspec.structs.replace
+Part = TypeVar("Part", Arm, Tasks)
+
+DEFAULT_AT = 8  # the operating point: the highest rung up to here
+FILES = ("api_key_file", "ca_file", "client_cert", "client_key")  # of an arm
+ACCEPTED_CELLS = '"all", or a list such as ["short/short", "long/medium"]'
+
+
+def complete(scenario: Scenario, given: dict[str, Any], locate: Callable[[str, Where], str]) -> Scenario:
+    """The scenario without anything left open; `given` is the file's data, which tells a default from a choice."""
+    matrix = with_cells(scenario.matrix, given.get("matrix", {}).get("cells", "all"))
+    return replace(
+        scenario,
+        arms={name: _located(arm, ("arms", name), FILES, locate) for name, arm in scenario.arms.items()},
+        ladder=_with_at(scenario.ladder, given.get("ladder", {})),
+        matrix=matrix,
+        tasks=scenario.tasks and _located(scenario.tasks, ("tasks",), ("file",), locate),
+        plan=_with_blocks(scenario.plan, given.get("plan", {}), len(scenario.arms), matrix.cells),
+        compare=_with_arms(scenario.compare, list(scenario.arms)),
+    )
+
+
+def with_cells(matrix: Matrix, asked: Any) -> Matrix:
+    """The matrix with its cells: every crossing, or those that are asked for, in the order of the sizes."""
+    crossed = {
+        f"{i}/{o}": Cell(input=i, output=o, input_tokens=matrix.input[i], output_tokens=matrix.output[o])
+        for i in matrix.input
+        for o in matrix.output
+    }
+    if asked == "all":
+        return replace(matrix, cells=tuple(crossed.values()))
+    if not isinstance(asked, list) or not asked:
+        raise Wrong(("matrix", "cells"), asked, f"expected {ACCEPTED_CELLS}")
+    names = [_cell_name(name, crossed, ("matrix", "cells", i)) for i, name in enumerate(asked)]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise Wrong(("matrix", "cells", i), asked[i], "stands in the list twice")
+    return replace(matrix, cells=tuple(cell for name, cell in crossed.items() if name in names))
+
+
+def _cell_name(name: Any, crossed: dict[str, Cell], at: Where) -> str:
+    if not isinstance(name, str):
+        raise Wrong(at, name, f"expected {ACCEPTED_CELLS}")
+    plain = "/".join(part.strip() for part in name.split("/"))
+    if plain not in crossed:
+        raise Wrong(at, name, f"no such cell; {unknown(plain, crossed)}")
+    return plain
+
+
+def _with_at(ladder: Ladder, given: dict[str, Any]) -> Ladder:
+    rungs = ladder.concurrency
+    at = max((rung for rung in rungs if rung <= DEFAULT_AT), default=min(rungs))
+    return replace(ladder, at=ladder.at if "at" in given else at)
+
+
+def _with_blocks(plan: Design, given: dict[str, Any], arms: int, cells: tuple[Cell, ...]) -> Design:
+    """Pairs need blocks and one arm has no pairs; the ladder's cell is the middle one where the default is no cell."""
+    names = [cell.name for cell in cells]
+    middle = plan.cell if "cell" in given or plan.cell in names else names[len(names) // 2]
+    return replace(plan, cell=middle, blocks=plan.blocks if "blocks" in given or arms > 1 else 1)
+
+
+def _with_arms(compare: Compare, arms: list[str]) -> Compare:
+    """The first arm is the baseline, and of two the other one is the candidate, unless the file says otherwise."""
+    baseline = compare.baseline or next((arm for arm in arms if arm != compare.candidate), arms[0])
+    others = [arm for arm in arms if arm != baseline]
+    candidate = compare.candidate or (others[0] if len(others) == 1 else "")
+    return replace(compare, baseline=baseline if len(arms) > 1 else compare.baseline, candidate=candidate)
+
+
+def _located(part: Part, at: Where, keys: tuple[str, ...], locate: Callable[[str, Where], str]) -> Part:
+    """The part with its file names as paths that hold wherever the run is led from."""
+    paths = {key: getattr(part, key) for key in keys}
+    return replace(part, **{key: locate(path, (*at, key)) for key, path in paths.items() if path is not None})
+
+
+def readable(path: str | Path, given: str, at: Where) -> str:
+    """The absolute path of a file that can be read; raises Wrong when it cannot."""
+    whole = os.path.abspath(os.path.expanduser(path))
+    try:
+        with Path(whole).open("rb") as file:
+            file.read(1)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise Wrong(at, given, f"expected a file that can be read ({printable(whole)}: {why})") from None
+    return whole
