@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -122,8 +123,8 @@ class Prose(msgspec.Struct, frozen=True):
     """
 
     text: bytes
-    offsets: list[int]
-    sums: list[float]
+    offsets: array[int]
+    sums: array[float]
 
     @property
     def words(self) -> int:
@@ -162,12 +163,10 @@ def measure(tokenizer: Tokenizer) -> Prose:
         sample = " ".join(words[:CALIBRATION_WORDS])
         scale = tokenizer.count(sample) / counter.count(sample)
     cost = {word: counter.count(f" {word}") * scale for word in set(words)}
-    if tokenizer.additive:
-        cost = {word: round(tokens) for word, tokens in cost.items()}
     return Prose(
         "".join([f" {word}" for word in words * 2]).encode(),
-        list(accumulate([len(word) + 1 for word in words * 2], initial=0)),
-        list(accumulate([cost[word] for word in words * 2], initial=0)),
+        array("q", accumulate([len(word) + 1 for word in words * 2], initial=0)),
+        array("d", accumulate([cost[word] for word in words * 2], initial=0)),
     )
 
 

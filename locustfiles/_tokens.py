@@ -120,7 +120,9 @@ def _directories() -> Iterator[Path]:
     own = os.environ.get("TIKTOKEN_CACHE_DIR")
     if own:
         yield Path(own)
-    yield Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "tokenswarm" / "vocabularies"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    if cache.is_absolute():  # a container's user may have no home: "~" stays as it is
+        yield cache / "tokenswarm" / "vocabularies"
     yield Path(tempfile.gettempdir()) / f"tokenswarm-vocabularies-{os.getuid()}"
 
 
