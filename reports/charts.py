@@ -15,7 +15,7 @@ import vl_convert
 
 from reports.definitions import name_of
 from reports.latency import load_of
-from reports.tables import cell_name, in_order
+from reports.tables import cell_key, cell_name, in_order
 from reports.units import Scale, duration, duration_scale, plain
 
 WIDTH, HEIGHT = 420, 260
@@ -61,13 +61,13 @@ def rules_for(manifest: dict[str, Any], cell: dict[str, Any]) -> Rules:
 
 def ladders(points: list[Point], manifest: dict[str, Any]) -> list[tuple[str, list[Chart]]]:
     """Per cell with more than one rung its name and its charts: TTFT, TPOT, E2E, output tokens per second."""
-    cells = {cell_name(p["cell"]): p["cell"] for p in points if p.get("cell")}
+    cells = {cell_key(p["cell"]): p["cell"] for p in points if p.get("cell")}
     arms = in_order(p["arm"] for p in points)
     drawn = []
-    for name, cell in cells.items():
-        here = [p for p in points if p.get("cell") and cell_name(p["cell"]) == name]
+    for key, cell in cells.items():
+        here = [p for p in points if p.get("cell") and cell_key(p["cell"]) == key]
         if len({load_of(p) for p in here}) > 1:
-            drawn.append((name, _ladder(here, arms, rules_for(manifest, cell))))
+            drawn.append((cell_name(cell), _ladder(here, arms, rules_for(manifest, cell))))
     return drawn
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from reports.definitions import name_of
 from reports.latency import grid
-from reports.tables import Column, Shown, Table, Tone, absent, cell_name, in_order, label
-from reports.units import change, change_interval, count, duration, number, rate
+from reports.tables import Column, Shown, Table, Tone, absent, cell_key, cell_name, in_order, label
+from reports.units import change, change_interval, count, duration, held, number, rate
 
 Comparison = dict[str, Any]
 TONES: dict[str, Tone] = {"better": "good", "worse": "bad", "same": "quiet", "inconclusive": "warn"}
@@ -24,7 +24,7 @@ def change_shown(comparison: Comparison) -> Shown:
     if comparison.get("ratio") is None:
         return absent(label(comparison.get("reason") or "not comparable", 200).text)
     interval = interval_of(comparison)
-    return Shown(change(comparison["ratio"], interval), detail=change_interval(*interval) if interval else None)
+    return Shown(change(comparison["ratio"], interval), detail=held(change_interval(*interval)) if interval else None)
 
 
 def interval_of(comparison: Comparison) -> tuple[float, float] | None:
@@ -33,18 +33,18 @@ def interval_of(comparison: Comparison) -> tuple[float, float] | None:
     return None if low is None or high is None else (float(low), float(high))
 
 
-def comparisons_table(comparisons: list[Comparison]) -> Table | None:
+def comparisons_table(comparisons: list[Comparison], caption: str = "Every comparison") -> Table | None:
     """Every comparison: both values, the change with its interval, pairs, p, what was detectable, the verdict."""
     if not comparisons:
         return None
     columns = (
-        Column("level", None, False, essential=False), Column("cell", "cell", False), Column("users", "rung"),
-        Column("metric", None, False), Column("baseline", essential=False), Column("candidate", essential=False),
-        Column("change, 95 % interval", "ratio"), Column("pairs", "blocks", essential=False),
-        Column("p", "p_adjusted", essential=False), Column("detectable", "mde"), Column("gated", None, False, False),
+        Column("level", None, False, False), Column("cell", "cell", False), Column("users", "rung", True, False),
+        Column("metric", None, False), Column("baseline", None, True, False), Column("candidate", None, True, False),
+        Column("change", "ratio"), Column("pairs", "blocks", True, False), Column("p", "p_adjusted", True, False),
+        Column("detectable", "mde", True, False), Column("gated", None, False, False),
         Column("verdict", "verdict", False),
     )  # fmt: skip
-    return Table("Every comparison", columns, tuple(_comparison_row(c) for c in comparisons), heads=4)
+    return Table(f"{caption}, with 95 % intervals", columns, tuple(_comparison_row(c) for c in comparisons), heads=4)
 
 
 def _comparison_row(comparison: Comparison) -> tuple[Shown, ...]:
@@ -71,19 +71,19 @@ def _value(comparison: Comparison, side: str) -> Shown:
 def effect_maps(comparisons: list[Comparison]) -> list[Table]:
     """Per metric the change in each cell as a grid: where the candidate helps, where it hurts."""
     cells = [c for c in comparisons if c["level"] == "cell" and c.get("cell")]
-    if len({cell_name(c["cell"]) for c in cells}) < 2:
+    if len({cell_key(c["cell"]) for c in cells}) < 2:
         return []
     tables = []
     for metric in in_order(c["metric"] for c in cells):
         of_metric = [c for c in cells if c["metric"] == metric]
-        entries = {cell_name(c["cell"]): _effect(c) for c in of_metric}
+        entries = {cell_key(c["cell"]): _effect(c) for c in of_metric}
         tables.append(grid(name_of(metric), [c["cell"] for c in of_metric], entries))
     return tables
 
 
 def _effect(comparison: Comparison) -> Shown:
     shown, word = change_shown(comparison), str(comparison["verdict"])
-    detail = f"{shown.detail} · {word}" if shown.detail else word
+    detail = f"{shown.detail}\n{word}" if shown.detail else word
     return Shown(shown.text, shown.note, detail, TONES.get(word, ""))
 
 

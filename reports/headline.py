@@ -9,8 +9,8 @@ from reports.definitions import name_of
 from reports.effects import TONES, badness, capacity_text, change_shown, interval_of
 from reports.latency import load_of
 from reports.tables import Tone, cell_name, in_order, reading
-from reports.trust import all_steps, validity
-from reports.units import change, change_interval, count, duration, plain, rate, share
+from reports.trust import all_steps, validity, worst
+from reports.units import ABSENT, change, change_interval, count, duration, held, plain, rate, share
 
 Summary = dict[str, Any]
 WORDS = {"pass": "Pass", "fail": "Fail", "inconclusive": "Inconclusive", "invalid": "Invalid"}
@@ -43,7 +43,10 @@ def headline(summary: Summary, manifest: dict[str, Any]) -> Headline:
     """The first screen of a run."""
     status = summary["verdict"]["status"]
     sound, sound_tone = validity(summary)
-    figures = effect_figures(summary) or point_figures(summary, manifest)
+    if status == "invalid":
+        figures = validity_figures(summary)
+    else:
+        figures = effect_figures(summary) or point_figures(summary, manifest)
     return Headline(
         WORDS.get(status, plain(status, 20)), STATUS_TONES.get(status, "warn"), paragraph(summary, manifest), figures,
         sound, sound_tone,
@@ -56,7 +59,9 @@ def headline(summary: Summary, manifest: dict[str, Any]) -> Headline:
 def paragraph(summary: Summary, manifest: dict[str, Any]) -> str:
     """The verdict for a reader who reads nothing else: what it means, why, the largest changes, what to do."""
     verdict = summary["verdict"]
-    sentences = [_opening(summary, manifest), *verdict.get("reasons", [])[:3], _largest_changes(summary)]
+    sentences = [_opening(summary, manifest), *verdict.get("reasons", [])[:3]]
+    if verdict["status"] != "invalid":  # an unsound measurement has no findings
+        sentences.append(_largest_changes(summary) or _at_the_operating_point(summary, manifest))
     more = len(verdict.get("reasons", [])) - 3
     if more > 0:
         sentences.append(f"{count(more)} more {'reason is' if more == 1 else 'reasons are'} listed below")
@@ -66,7 +71,7 @@ def paragraph(summary: Summary, manifest: dict[str, Any]) -> str:
 
 def _opening(summary: Summary, manifest: dict[str, Any]) -> str:
     steps, status = all_steps(summary), summary["verdict"]["status"]
-    sent, ok = (sum(s["requests"].get(k, 0) for s in steps) for k in ("sent", "ok"))
+    sent, ok = _totals(steps)
     if not steps:
         return "The run ended before its first step was measured"
     if sent and not ok:
@@ -104,6 +109,16 @@ def _largest_changes(summary: Summary) -> str:
     return ", ".join(said)
 
 
+def _at_the_operating_point(summary: Summary, manifest: dict[str, Any]) -> str:
+    """What one arm does where it is judged; empty with several arms, whose changes say more, or without a value."""
+    point = operating_point(summary, manifest)
+    if point is None or len(arms_of(summary)) > 1 or point.get("ttft_s", {}).get("mean") is None:
+        return ""
+    figures = [_latency_figure(point, "ttft_s", _TTFT_STATS, ""), _latency_figure(point, "tpot_s", _TPOT_STATS, "")]
+    said = " and ".join(f"{f.label} is {f.value}" for f in figures if f.value != ABSENT)
+    return f"at {count(load_of(point))} at once in {cell_name(point.get('cell'))}, {said}"
+
+
 def _in_words(comparison: dict[str, Any]) -> str:
     interval = interval_of(comparison)
     sure = f" (95 % interval {change_interval(*interval)})" if interval else ""
@@ -113,19 +128,38 @@ def _in_words(comparison: dict[str, Any]) -> str:
 
 def _sentence(text: str) -> str:
     """The text with a capital and a full stop."""
-    line = plain(text, 400)
+    line = held(plain(text, 400))
     return line[:1].upper() + line[1:] + ("" if line.endswith((".", "!", "?", "…")) else ".")
 
 
 # ---- the three numbers ----------------------------------------------------------------------------------------
 
+_TTFT_STATS, _TPOT_STATS = ("p95", "p50", "mean"), ("mean", "p50")  # the first that was measured
+
+
+def validity_figures(summary: Summary) -> tuple[Figure, ...]:
+    """What makes a measurement unsound: steps that count, our own error, requests that ended well."""
+    steps = all_steps(summary)
+    valid, sent, ok = sum(bool(s.get("valid")) for s in steps), *_totals(steps)
+    error = worst(steps, "uncertainty_p99_s")
+    return (
+        Figure("Steps that count", f"{count(valid)} of {count(len(steps))}", "the rest is listed with its reasons"),
+        Figure("Our own error on TTFT", duration(error), "99th percentile, the worst of all steps"),
+        Figure("Requests that were ok", share(ok / sent) if sent else ABSENT, f"{count(ok)} of {count(sent)} sent"),
+    )
+
+
+def _totals(steps: list[dict[str, Any]]) -> tuple[int, int]:
+    """Requests sent and ok."""
+    return sum(s["requests"].get("sent", 0) for s in steps), sum(s["requests"].get("ok", 0) for s in steps)
+
 
 def effect_figures(summary: Summary) -> tuple[Figure, ...]:
-    """Of each gated metric the cell where the candidate does worst, the three worst of them; empty with one arm."""
+    """Of up to three metrics the cell where the candidate does worst, proven losses first; empty with one arm."""
     cells = [c for c in _cells(summary) if c.get("ratio") is not None]
     worst = [_worst([c for c in cells if c["metric"] == m]) for m in in_order(c["metric"] for c in cells)]
-    ranked = sorted(worst, key=_severity, reverse=True)
-    return tuple(_effect_figure(c) for c in ranked[:3])
+    first = sorted(worst, key=lambda c: c["verdict"] != "worse")  # a proven loss before the usual order of metrics
+    return tuple(_effect_figure(c) for c in first[:3])
 
 
 def _worst(comparisons: list[dict[str, Any]]) -> dict[str, Any]:
@@ -138,10 +172,10 @@ def _severity(comparison: dict[str, Any]) -> tuple[bool, float]:
 
 def _effect_figure(comparison: dict[str, Any]) -> Figure:
     shown = change_shown(comparison)
-    sure = f"{shown.detail} (95 %), " if shown.detail else ""
-    where = cell_name(comparison.get("cell"))
-    text = f"{sure}{comparison['verdict']}; its worst cell, {where}"
-    return Figure(name_of(comparison["metric"]), shown.text, text, TONES.get(comparison["verdict"], ""))
+    sure = f"; 95 % interval {shown.detail}" if shown.detail else ""
+    what = f"{name_of(comparison['metric'])}, worst cell: {cell_name(comparison.get('cell'))}"
+    text = held(f"{comparison['verdict']}{sure}")
+    return Figure(what, shown.text, text, TONES.get(comparison["verdict"], ""))
 
 
 def point_figures(summary: Summary, manifest: dict[str, Any]) -> tuple[Figure, ...]:
@@ -151,8 +185,8 @@ def point_figures(summary: Summary, manifest: dict[str, Any]) -> tuple[Figure, .
         return ()
     where = f"{cell_name(point.get('cell'))}, {count(load_of(point))} at once"
     return (
-        _latency_figure(point, "ttft_s", ("p95", "p50", "mean"), where),
-        _latency_figure(point, "tpot_s", ("mean", "p50"), where),
+        _latency_figure(point, "ttft_s", _TTFT_STATS, where),
+        _latency_figure(point, "tpot_s", _TPOT_STATS, where),
         _third_figure(summary, point, where),
     )
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from reports import charts, effects, latency, trust
 from reports.definitions import DEFINITIONS
 from reports.headline import arms_of, headline, operating_load
-from reports.tables import cell_name
+from reports.tables import cell_key
 from reports.units import plain
 
 _PAGES = Environment(
@@ -68,7 +68,7 @@ def _measurements(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str
         "points_open": len(points) <= 40,
         "tasks": latency.tasks_table(summary.get("tasks", [])),
         "outcomes": latency.outcomes_table(trust.all_steps(summary)),
-        "cells": len({cell_name(p.get("cell")) for p in points}),
+        "cells": len({cell_key(p.get("cell")) for p in points}),
     }
 
 

@@ -8,10 +8,11 @@ from itertools import groupby
 from typing import Any
 
 from reports.definitions import name_of
-from reports.tables import Column, Shown, Table, absent, cell_name, in_order, label, reading, why_absent
-from reports.units import Scale, count, duration, duration_scale, number, rate, share
+from reports.tables import Column, Shown, Table, absent, cell_key, cell_name, in_order, label, reading, why_absent
+from reports.units import Scale, count, duration, duration_scale, number, share
 
 SHADES = 9
+LEAST_SPAN = math.log(2)  # a map whose values differ by less than a factor of 2 does not use its whole scale
 _LATENCIES = (
     ("ttft_s", "mean", True), ("ttft_s", "p50", False), ("ttft_s", "p95", True), ("tpot_s", "mean", True),
     ("e2e_s", "mean", True), ("e2e_s", "p95", False), ("gap_s", "p99", False),
@@ -86,7 +87,7 @@ def _scale(points: Iterable[Point], metric: str) -> Scale:
 def heat_maps(points: list[Point], at: float | None) -> list[tuple[str, list[Table]]]:
     """Per metric a title and one grid per arm, input sizes down, output sizes across, at the operating point `at`."""
     here = [p for p in points if p.get("cell") and (at is None or load_of(p) == at)]
-    if len({cell_name(p["cell"]) for p in here}) < 2:
+    if len({cell_key(p["cell"]) for p in here}) < 2:
         return []
     maps = [_latency_map(here, metric) for metric in ("ttft_s", "tpot_s", "e2e_s")]
     tokens = _grids(here, lambda p: p.get("throughput", {}).get("output_tokens"), tokens_per_s)
@@ -105,21 +106,21 @@ def _grids(points: list[Point], value: Callable[[Point], float | None], show: Ca
     arms = in_order(p["arm"] for p in points)
     tables = []
     for arm in arms:
-        entries = {cell_name(p["cell"]): _shaded(show(p), value(p), span) for p in points if p["arm"] == arm}
+        entries = {cell_key(p["cell"]): _shaded(show(p), value(p), span) for p in points if p["arm"] == arm}
         tables.append(grid(label(arm).text, [p["cell"] for p in points], entries))
     return tables
 
 
-def grid(caption: str, cells: list[dict[str, Any]], entries: dict[str, Shown]) -> Table:
+def grid(caption: str, cells: list[dict[str, Any]], entries: dict[tuple[str, str], Shown]) -> Table:
     """Entries by cell name as a grid: input sizes down, output sizes across, each in the order of its tokens."""
     down = sorted({(c["input_tokens"], c["input"]) for c in cells})
     across = sorted({(c["output_tokens"], c["output"]) for c in cells})
     missing = absent("not in the plan")
     rows = []
     for tokens, into in down:
-        found = [entries.get(cell_name({"input": into, "output": out}), missing) for _, out in across]
+        found = [entries.get((into, out), missing) for _, out in across]
         rows.append((Shown(label(into, 20).text, detail=f"{count(tokens)} in"), *found))
-    heads = [Column(f"{label(out, 20).text} · {count(tokens)} out") for tokens, out in across]
+    heads = [Column(label(out, 20).text, detail=f"{count(tokens)} out") for tokens, out in across]
     return Table(caption, (Column("input", "cell", False), *heads), tuple(rows))
 
 
@@ -128,7 +129,7 @@ def _shaded(shown: Shown, value: float | None, span: tuple[float, float]) -> Sho
     if not value:
         return shown
     low, high = span
-    place = math.log(value / low) / math.log(high / low) if high > low else 0.0
+    place = math.log(value / low) / max(math.log(high / low), LEAST_SPAN)
     return Shown(shown.text, shown.note, shown.detail, shown.tone, shade=round(place * (SHADES - 1)))
 
 
@@ -167,15 +168,21 @@ def _task_row(task: Point) -> tuple[Shown, ...]:
 def outcomes_table(parts: list[Point]) -> Table | None:
     """Requests that were not ok, by arm, cell and load; None when every request was."""
     rows = []
-    key = lambda p: (p["arm"], cell_name(p.get("cell")), load_of(p))  # noqa: E731
-    for (arm, where, load), group in groupby(sorted(parts, key=key), key=key):
+    for (where, load, arm), group in groupby(sorted(parts, key=_place), key=_place):
         totals: dict[str, int] = {}
         for part in group:
             for outcome, n in part["requests"].get("by_outcome", {}).items():
                 totals[outcome] = totals.get(outcome, 0) + n
         sent = sum(totals.values())
         rows += [
-            (Shown(where), Shown(count(load)), label(arm), label(outcome), Shown(count(n)), Shown(share(n / sent)))
+            (
+                Shown(cell_name(_cell(where))),
+                Shown(count(load)),
+                label(arm),
+                label(outcome),
+                Shown(count(n)),
+                Shown(share(n / sent)),
+            )
             for outcome, n in totals.items()
             if outcome != "ok" and n
         ]
@@ -186,6 +193,9 @@ def outcomes_table(parts: list[Point]) -> Table | None:
     return Table("Requests that were not ok", columns, tuple(rows), heads=3) if rows else None
 
 
-def throughput_of(point: Point) -> str:
-    """Output tokens per second with the unit."""
-    return rate(point.get("throughput", {}).get("output_tokens"), "tok")
+def _place(part: Point) -> tuple[tuple[str, str], float, str]:
+    return cell_key(part.get("cell")), load_of(part), part["arm"]
+
+
+def _cell(key: tuple[str, str]) -> dict[str, str] | None:
+    return {"input": key[0], "output": key[1]} if any(key) else None

@@ -14,7 +14,7 @@ REQUESTS_NEEDED = {"p50": 10, "p90": 50, "p95": 100, "p99": 500}  # n(1 - q) >= 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One entry: its text, why it is absent or what to know (`note`), a second line, how it should be taken."""
+    """One entry: its text, why it is absent or what to know (`note`), further lines, how it should be taken."""
 
     text: str
     note: str | None = None
@@ -32,6 +32,7 @@ class Column:
     term: str | None = None
     numeric: bool = True
     essential: bool = True
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,14 @@ def label(text: object, limit: int = 60) -> Shown:
     return Shown(plain(text, limit) or ABSENT)
 
 
+def cell_key(where: dict[str, Any] | None) -> tuple[str, str]:
+    """What tells a cell from every other: its names as they are, however odd. The tasks have two empty ones."""
+    return (where["input"], where["output"]) if where else ("", "")
+
+
 def cell_name(where: dict[str, Any] | None) -> str:
     """A cell as people write it; the tasks have none."""
-    return plain(f"{where['input']}/{where['output']}", 40) if where else "tasks"
+    return f"{plain(where['input'], 20)}/{plain(where['output'], 20)}" if where else "tasks"
 
 
 def reading(of: dict[str, Any], metric: str, stat: str, show: Callable[[float], str]) -> Shown:

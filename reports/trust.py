@@ -23,9 +23,11 @@ def banners(summary: dict[str, Any], manifest: dict[str, Any]) -> list[str]:
     if manifest.get("simulated"):
         said.append("Simulated model: these figures say nothing about a real one.")
     if manifest.get("stopped"):
-        done, planned = len(summary["steps"]) + len(summary.get("tasks", [])), _planned(manifest)
+        done, planned = len({s["id"] for s in all_steps(summary)}), _planned(manifest)
         of = f" after {count(done)} of {count(planned)} steps" if planned else ""
         said.append(f"Partial run, stopped early{of}: {plain(manifest['stopped'])}.")
+    elif manifest.get("started") and not manifest.get("ended"):
+        said.append("Partial run: it was ended from outside, and holds what had been written by then.")
     return said
 
 
@@ -75,11 +77,11 @@ def measured_table(summary: dict[str, Any], manifest: dict[str, Any]) -> Table:
     steps, run = all_steps(summary), summary["run"]
     rows = [
         _row("Clock", "clock", plain(run.get("clock") or ABSENT), "kernel"),
-        _row("Lag of our reads, p99", "lag", duration(worst(steps, "lag_p99_s")), "subtracted from every latency"),
+        _row("Lag of our reads, p99", "lag", duration(worst(steps, "lag_p99_s")), _lag_rule(run.get("clock"))),
         _row("Uncertainty of TTFT, p99", "uncertainty", duration(worst(steps, "uncertainty_p99_s")),
              "below 2 % of TTFT p50, or 0.5 ms"),
         _row("Censored gaps", "coalesced_share", share(worst(steps, "coalesced_share"), 2), "below 1 %"),
-        _row("In flight against target", "in_flight", _shortfall(steps), "within 2 %"),
+        _row("In flight against target", "in_flight", _shortfall(steps), "98 % to 102 %"),
         _row("Bunching", "bunching", share(worst(steps, "bunching")), "below 50 %"),
         _row("CPU of the busiest worker", None, share(worst(steps, "cpu"), 0), "below 90 %"),
         _row("Workers", None, count(run.get("workers")), ""),
@@ -92,6 +94,10 @@ def measured_table(summary: dict[str, Any], manifest: dict[str, Any]) -> Table:
         Column("should be", None, False),
     )
     return Table("The load generator itself", columns, tuple(rows))
+
+
+def _lag_rule(clock: str | None) -> str:
+    return "not part of any latency" if clock == "kernel" else "part of the latencies that have no kernel stamp"
 
 
 def _row(what: str, term: str | None, value: str, wanted: str) -> tuple[Shown, ...]:

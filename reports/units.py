@@ -7,6 +7,7 @@ uncertainty it carries three. What was not measured is written as an en dash, ne
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ ABSENT = "–"
 BEYOND = "> timeout"  # a quantile that falls among requests that failed: they count as infinitely slow (METRICS)
 MINUS = "−"
 
+_UNIT = re.compile(r"(\d) (%|µs|ms|s|min|h|d)(?!\w)")
 _STEPS = (("µs", 1e-6), ("ms", 1e-3), ("s", 1.0))
 _LONGER = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -27,7 +29,8 @@ def decimals(value: float, uncertainty: float | None = None, digits: int = 3) ->
         return max(0, -place + (1 if leading_one else 0))
     if value == 0:
         return 0
-    return max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    exponent = int(f"{value:.{digits - 1}e}".split("e")[1])  # of the rounded value: 0.9999 is written 1.00
+    return max(0, digits - 1 - exponent)
 
 
 def number(value: float | None, uncertainty: float | None = None, digits: int = 3) -> str:
@@ -148,6 +151,11 @@ def plain(text: object, limit: int = 300) -> str:
     kept = "".join(" " if c.isspace() else c for c in str(text)[: 4 * limit] if _printable(c))
     line = " ".join(kept.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def held(text: str) -> str:
+    """The text with its units held to their numbers by no-break spaces, so that no line ends between them."""
+    return _UNIT.sub("\\1\u00a0\\2", text)
 
 
 def _printable(character: str) -> bool:

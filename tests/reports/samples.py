@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import random
 from typing import Any
@@ -123,8 +122,9 @@ def scenario(arms: tuple[str, ...]) -> dict[str, Any]:
 def manifest(arms: tuple[str, ...] = ("baseline", "candidate"), **changes: Any) -> dict[str, Any]:
     """run.json of a finished run."""
     return {
-        "format": 1, "id": "20261123T061500Z-speculative-decoding", "scenario": scenario(arms), "scenario_file": "ab.toml",
-        "plan": {"passes": 108, "steps": 168}, "seed": 7,
+        "format": 1, "id": "20261123T061500Z-speculative-decoding", "scenario": scenario(arms),
+        "scenario_file": "ab.toml",
+        "plan": {"passes": 108, "steps": 170}, "seed": 7,
         "versions": {"tokenswarm": "0.1.0", "locust": "2.47.0", "python": "3.11.9"},
         "host": {"system": "Linux 6.8", "cpu": "AMD EPYC 7763", "cores": 8}, "clock": "kernel",
         "server": {a: {"engine": "vllm", "version": "0.11.2", "model": "llama-3.1-8b"} for a in arms},
@@ -132,7 +132,7 @@ def manifest(arms: tuple[str, ...] = ("baseline", "candidate"), **changes: Any) 
         "check": [
             {"name": "reachable", "arm": arms[0], "status": "ok", "text": "200 in 41 ms"},
             {"name": "streams", "arm": arms[0], "status": "ok", "text": "32 chunks for 32 tokens"},
-            {"name": "cache", "arm": arms[0], "status": "warn", "text": "prefix cache is on; nonces keep it from hitting"},
+            {"name": "cache", "arm": arms[0], "status": "warn", "text": "prefix cache is on; nonces avoid it"},
         ],
         "calibration": {"streams": 400, "tokens_per_s": 40000, "ttft_error_p99_s": 0.00009, "gap_error_p99_s": 0.00012},
         "started": "2026-11-23T06:15:00Z", "ended": "2026-11-23T08:41:12Z", "workers": 2, "stopped": None,
@@ -227,7 +227,7 @@ def huge() -> dict[str, Any]:
     """A full design: 54 points per arm, and more steps than anyone reads."""
     full = [(n, c) for n in CELLS for c in RUNGS]
     points = [point(arm, n, c, 1.02, blocks=4) for n, c in full for arm in ("baseline", "candidate")]
-    summary = run(points, effects({n: 1.02 for n in CELLS}), "pass")
+    summary = run(points, effects(dict.fromkeys(CELLS, 1.02)), "pass")
     summary["comparisons"] += [effect("rung", n, "ttft_s", 1.02, 0.03, concurrency=c) for n, c in full]
     summary["warnings"] = [f"Warning number {i}: something is not ideal. Do something about it." for i in range(40)]
     return summary
@@ -237,7 +237,7 @@ INJECTION = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>|`[x](http
 
 
 def poisoned(value: Any, key: str = "") -> Any:
-    """A copy with an injection appended to every string, key or value, that a server, a file or a user could have set."""
+    """A copy with an injection appended to every string, key or value, that someone else could have set."""
     if isinstance(value, dict):
         return {k if k in _KEYS or k.endswith("_s") else k + INJECTION: poisoned(v, k) for k, v in value.items()}
     if isinstance(value, list):
@@ -247,12 +247,118 @@ def poisoned(value: Any, key: str = "") -> Any:
 
 _CLOSED = {"status", "metric", "level", "verdict", "counted_by", "clock", "started", "ended"}
 _KEYS = frozenset(
-    """format run id scenario started ended clock workers seed verdict status exit_code reasons recommendation steps arm
-    block cell input output input_tokens output_tokens concurrency valid why_invalid window_s requests sent ok failed aborted
-    by_outcome n mean p50 p90 p95 p99 max mean_ci tokens cached_input reasoning counted_by tokens_per_chunk throughput
-    total_tokens goodput share client lag_p50_s cpu in_flight coalesced_share bunching tasks points blocks valid_blocks
-    comparisons level metric baseline candidate ratio ci n_pairs p_adjusted mde gated capacity anomalies warnings try marks
-    rung next finish scenario_file plan passes versions host server gpu check name text calibration stopped simulated ladder at
-    matrix cells design slo ttft tpot e2e attain error_rate compare order threshold arms url api model record
-    output_jitter passes""".split()
+    [
+        "format",
+        "run",
+        "id",
+        "scenario",
+        "started",
+        "ended",
+        "clock",
+        "workers",
+        "seed",
+        "verdict",
+        "status",
+        "exit_code",
+        "reasons",
+        "recommendation",
+        "steps",
+        "arm",
+        "block",
+        "cell",
+        "input",
+        "output",
+        "input_tokens",
+        "output_tokens",
+        "concurrency",
+        "valid",
+        "why_invalid",
+        "window_s",
+        "requests",
+        "sent",
+        "ok",
+        "failed",
+        "aborted",
+        "by_outcome",
+        "n",
+        "mean",
+        "p50",
+        "p90",
+        "p95",
+        "p99",
+        "max",
+        "mean_ci",
+        "tokens",
+        "cached_input",
+        "reasoning",
+        "counted_by",
+        "tokens_per_chunk",
+        "throughput",
+        "total_tokens",
+        "goodput",
+        "share",
+        "client",
+        "lag_p50_s",
+        "cpu",
+        "in_flight",
+        "coalesced_share",
+        "bunching",
+        "tasks",
+        "points",
+        "blocks",
+        "valid_blocks",
+        "comparisons",
+        "level",
+        "metric",
+        "baseline",
+        "candidate",
+        "ratio",
+        "ci",
+        "n_pairs",
+        "p_adjusted",
+        "mde",
+        "gated",
+        "capacity",
+        "anomalies",
+        "warnings",
+        "try",
+        "marks",
+        "rung",
+        "next",
+        "finish",
+        "scenario_file",
+        "plan",
+        "passes",
+        "versions",
+        "host",
+        "server",
+        "gpu",
+        "check",
+        "name",
+        "text",
+        "calibration",
+        "stopped",
+        "simulated",
+        "ladder",
+        "at",
+        "matrix",
+        "cells",
+        "design",
+        "slo",
+        "ttft",
+        "tpot",
+        "e2e",
+        "attain",
+        "error_rate",
+        "compare",
+        "order",
+        "threshold",
+        "arms",
+        "url",
+        "api",
+        "model",
+        "record",
+        "output_jitter",
+        "passes",
+    ]
 )

@@ -1,0 +1,58 @@
+"""The report as Markdown for a pull request's comment: the first screen, the changes, the operating point, warnings."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from reports import effects, latency, trust
+from reports.headline import headline, operating_load
+from reports.units import plain
+
+_ACTIVE = re.compile(r"([\\`*_\[\]|~])")
+_INVISIBLE = "\u200b"  # breaks mentions and bare links without changing what is read
+
+
+def markdown_text(value: object) -> str:
+    """Text that Markdown prints as it is: no emphasis, table bar, tag, mention or link comes to life in it."""
+    text = str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = _ACTIVE.sub(r"\\\1", text.replace("\n", " "))
+    return text.replace("://", f":{_INVISIBLE}//").replace("www.", f"www{_INVISIBLE}.").replace("@", f"@{_INVISIBLE}")
+
+
+_PAGES = Environment(
+    loader=PackageLoader("reports"),
+    autoescape=False,  # `finalize` escapes every expression for Markdown instead
+    finalize=markdown_text,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+
+
+def render_markdown(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
+    """The report as GitHub-flavoured Markdown."""
+    at = operating_load(manifest)
+    here = [p for p in summary["points"] if at is None or latency.load_of(p) == at] or summary["points"]
+    tables = [
+        effects.comparisons_table([c for c in summary["comparisons"] if c["level"] != "rung"]),
+        latency.points_table(here) if here else None,
+        effects.capacity_table(summary["capacity"], []),
+        latency.tasks_table(summary.get("tasks", [])),
+        latency.outcomes_table(trust.all_steps(summary)),
+        trust.invalid_table(trust.all_steps(summary)),
+        trust.measured_table(summary, manifest),
+    ]
+    return _PAGES.get_template("report.md").render(
+        banners=trust.banners(summary, manifest),
+        headline=headline(summary, manifest),
+        name=plain(summary["run"]["scenario"], 120),
+        run=plain(summary["run"]["id"], 120),
+        taken=trust.taken(summary),
+        reasons=[plain(r, 600) for r in summary["verdict"].get("reasons", [])],
+        warnings=trust.warning_texts(summary["warnings"]),
+        tables=[t for t in tables if t],
+    )
