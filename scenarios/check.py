@@ -15,6 +15,8 @@ METRICS = ("ttft", "tpot", "e2e", "good")  # what the gate compares; thresholds 
 PARTS = ("tokens", "waste", "gpu", "energy", "people")  # what the score weighs
 ARM_PRICES = ("api", "gpu", "electricity", "people", "other")  # kinds of cost that an arm may have of its own
 
+NONCE_TOKENS = 8  # a prompt's own, at its front; behind it at least one token that all share
+
 ARM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 SIZE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._]{0,39}")  # no "-": it parts the fields of a step's id
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -116,6 +118,7 @@ def _check_matrix(scenario: Scenario) -> None:
         for name in sizes:
             _check_name(name, ("matrix", side, name), SIZE_NAME, 'letters, digits, ".", "_"')
         _check_twice([("matrix", side, name) for name in sizes])
+    _check_room(scenario)
     labels = Counter(f"{cell.input}_{cell.output}".lower() for cell in matrix.cells)
     for cell in matrix.cells:
         if labels[f"{cell.input}_{cell.output}".lower()] > 1:
@@ -124,6 +127,16 @@ def _check_matrix(scenario: Scenario) -> None:
     if scenario.plan.cell not in {cell.name for cell in matrix.cells}:
         names = [cell.name for cell in matrix.cells]
         raise Wrong(("plan", "cell"), scenario.plan.cell, f"no such cell; {unknown(scenario.plan.cell, names)}")
+
+
+def _check_room(scenario: Scenario) -> None:
+    """A prompt holds its shared prefix and a nonce."""
+    share = scenario.prompts.shared_prefix
+    for name, tokens in scenario.matrix.input.items():
+        least = max(1, round(share * tokens)) + NONCE_TOKENS
+        if tokens < least:
+            text = f"expected at least {least} tokens: a nonce of {NONCE_TOKENS} and a shared prefix ({share:g} of it)"
+            raise Wrong(("matrix", "input", name), tokens, text)
 
 
 def _check_steps(scenario: Scenario) -> None:

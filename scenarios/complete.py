@@ -62,9 +62,9 @@ def _cell_name(name: Any, crossed: dict[str, Cell], at: Where) -> str:
 
 
 def _with_at(ladder: Ladder, given: dict[str, Any]) -> Ladder:
-    rungs = ladder.concurrency
-    at = max((rung for rung in rungs if rung <= DEFAULT_AT), default=min(rungs))
-    return replace(ladder, at=ladder.at if "at" in given else at)
+    rungs = tuple(sorted(ladder.concurrency))
+    at = max((rung for rung in rungs if rung <= DEFAULT_AT), default=rungs[0])
+    return replace(ladder, concurrency=rungs, at=ladder.at if "at" in given else at)
 
 
 def _with_blocks(plan: Design, given: dict[str, Any], arms: int, cells: tuple[Cell, ...]) -> Design:

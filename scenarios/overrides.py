@@ -34,12 +34,14 @@ def parse_key(text: str) -> list[str] | None:
 
     Parts that TOML would want in quotes are taken as they stand, since a shell eats quotes: slo.cells.long/*.ttft.
     """
+    if "\n" in text or "\r" in text:
+        return None
     text = text.strip()
     try:
         table = tomllib.loads(f"{text} = 0")
     except ValueError:
         parts = [part.strip() for part in text.split(".")]
-        return parts if all(parts) and not set(text) & set("\"'\n\r") else None
+        return parts if all(parts) and not set(text) & set("\"'") else None
     path = []
     while isinstance(table, dict):
         if len(table) != 1:

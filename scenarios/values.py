@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
-LADDER = re.compile(r"(\d{1,9})\s*\.\.\s*(\d{1,9})")
+DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)", re.ASCII)
+LADDER = re.compile(r"(\d{1,9})\s*\.\.\s*(\d{1,9})", re.ASCII)
 
 ACCEPTED_SECONDS = 'a number of seconds, or a string such as "500ms", "30s", "5m", "4h"'
 ACCEPTED_RUNGS = 'a list such as [1, 8, 32], a whole number, or "1..32" (doubling), each from 1 and none twice'
@@ -25,7 +25,7 @@ def seconds(value: Any) -> Any:
 
 
 def rungs(value: Any) -> Any:
-    """The rungs of a ladder, ascending: of a list, of one number, or of "1..40" = 1, 2, 4, 8, 16, 32, 40."""
+    """The rungs of a ladder: a list as it stands, one number, or "1..40" = 1, 2, 4, 8, 16, 32, 40."""
     if isinstance(value, str):
         return _doubling(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -37,7 +37,7 @@ def rungs(value: Any) -> Any:
         raise ValueError(f"expected {ACCEPTED_RUNGS}")
     if len(set(value)) < len(value):
         raise ValueError("a rung stands in the list twice")
-    return sorted(value)
+    return value
 
 
 def _doubling(text: str) -> list[int]:
