@@ -1,0 +1,172 @@
+"""Worker -> master, counted: the orders that a master gives, the answers and rows that its workers send back.
+
+Three message types travel in Locust's own ordered pipe (its LocalRunner emulates them, so one code path serves both):
+an order (master -> every worker), an answer ("my part of this order is done") and rows (packed columns and tallies, at
+most one message a second and worker). Locust's environment and runner are arguments: this file imports neither.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from exporters.record import pack
+from exporters.sample import Sample, Step, Workload
+from exporters.tally import Tally
+from scenarios.scenario import Cell
+
+ORDER, ANSWER, ROWS = "tokenswarm_order", "tokenswarm_answer", "tokenswarm_rows"
+
+OrderPhase = Literal["prepare", "idle", "warmup", "fill", "settle", "window", "tail", "drain", "abort"]
+
+
+class Runner(Protocol):
+    """What this file needs of a Locust runner."""
+
+    worker_index: int
+
+    def send_message(self, msg_type: str, data: Any = None, client_id: str | None = None) -> None:
+        """Send to the other side."""
+
+    def register_message(self, msg_type: str, listener: Callable[..., None]) -> None:
+        """Call `listener` for each message of that type."""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What every worker is to do now. `seq` grows by one per order; an answer names the order that it answers."""
+
+    seq: int
+    phase: OrderPhase
+    arm: str = ""
+    workload: Workload = "matrix"
+    block: int = 0
+    cell: Cell | None = None
+    step: Step | None = None
+    users: int = 0  # the target over all workers
+    workers: int = 1
+    spread_s: float = 0.0  # first requests of a rung wait a seeded offset in [0, spread_s]
+    turns: int = 1
+    min_requests: int = 1
+    run: dict[str, Any] | None = None  # with "prepare": {"id", "scenario"}
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's part of an order is done; `facts` are figures of the phase that ended (users, window_s, cpu, ...)."""
+
+    seq: int
+    worker: str
+    index: int
+    facts: dict[str, float] = {}
+    faults: tuple[str, ...] = ()
+
+
+class Outbox:
+    """The worker's side: rows, tallies and texts that wait to be sent."""
+
+    def __init__(self, runner: Runner, name: str) -> None:
+        self._runner, self._name = runner, name
+        self._samples: list[Sample] = []
+        self._responses: list[dict[str, Any]] = []
+        self._seq = self._rows_sent = 0
+        self.tally = Tally()
+
+    def add(self, sample: Sample, response: dict[str, Any] | None = None) -> None:
+        """Keep one row, and the text of its reply when it is among those to be kept."""
+        self._samples.append(sample)
+        if response is not None:
+            self._responses.append(response)
+
+    def flush(self) -> None:
+        """Send what has gathered, with its sequence number and the total of rows ever sent."""
+        if not self._samples:
+            return
+        samples, self._samples = self._samples, []
+        responses, self._responses = self._responses, []
+        self._seq += 1
+        self._rows_sent += len(samples)
+        delta = {
+            "worker": self._name,
+            "seq": self._seq,
+            "rows": len(samples),
+            "rows_sent": self._rows_sent,
+            "packed": pack(samples),
+            "tally": self.tally.take(),
+            "responses": responses,
+            "failed": sum(sample.outcome != "ok" for sample in samples),
+        }
+        self._runner.send_message(ROWS, delta)
+
+    def hello(self) -> None:
+        """Introduce this worker, before any order has come."""
+        self._runner.send_message(ANSWER, {"seq": -1, "worker": self._name, "index": self._runner.worker_index})
+
+    def answer(self, order: Order, facts: dict[str, float], faults: tuple[str, ...] = ()) -> None:
+        """Tell the master that this worker's part of `order` is done; rows go first, in the same pipe."""
+        self.flush()
+        answer = Answer(seq=order.seq, worker=self._name, index=self._runner.worker_index, facts=facts, faults=faults)
+        self._runner.send_message(ANSWER, msgspec.to_builtins(answer))
+
+
+class Delta(msgspec.Struct, frozen=True, kw_only=True):
+    """What one report of one worker brought."""
+
+    worker: str
+    seq: int
+    rows: int
+    rows_sent: int
+    packed: bytes
+    tally: dict[str, Any]
+    responses: list[dict[str, Any]]
+    failed: int
+
+
+class Inbox:
+    """The master's side: answers by order, tallies by step, rows counted against what each worker says it sent."""
+
+    def __init__(self, on_delta: Callable[[Delta], None], woken: Callable[[], object]) -> None:
+        self._on_delta, self._woken = on_delta, woken
+        self.answers: dict[str, Answer] = {}
+        self.tally = Tally()
+        self.seq = 0
+        self.rows_received: dict[str, int] = {}
+        self.rows_sent: dict[str, int] = {}
+        self.recent: list[tuple[float, int, int]] = []  # (monotonic seconds, rows, failed) of the last minute
+        self.known: set[str] = set()  # workers that have introduced themselves
+
+    def begin(self, on_delta: Callable[[Delta], None]) -> None:
+        """Start a run: nothing of an earlier one counts."""
+        self._on_delta = on_delta
+        self.tally = Tally()
+        self.rows_received, self.rows_sent, self.recent = {}, {}, []
+
+    def next(self) -> int:
+        """The next order's number; answers to earlier orders are forgotten."""
+        self.seq += 1
+        self.answers = {}
+        return self.seq
+
+    def on_answer(self, environment: object, msg: Any, **_: object) -> None:  # noqa: ARG002 (Locust's signature)
+        """Book an answer to the present order; late answers to earlier ones are dropped."""
+        answer = msgspec.convert(msg.data, Answer)
+        self.known.add(msg.node_id)
+        if answer.seq == self.seq:
+            self.answers[msg.node_id] = answer
+        self._woken()
+
+    def on_rows(self, environment: object, msg: Any, **_: object) -> None:  # noqa: ARG002 (Locust's signature)
+        """Book a delta, then hand its rows on."""
+        delta = msgspec.convert(msg.data, Delta)
+        self.rows_received[delta.worker] = self.rows_received.get(delta.worker, 0) + delta.rows
+        self.rows_sent[delta.worker] = delta.rows_sent
+        self.tally.merge(Tally.from_wire(delta.tally))
+        now = time.monotonic()
+        self.recent = [*(entry for entry in self.recent if entry[0] > now - 60), (now, delta.rows, delta.failed)]
+        self._on_delta(delta)
+
+    def error_share(self, at_least: int = 20) -> float:
+        """Share of the last minute's requests that failed; 0 below `at_least` requests."""
+        rows = sum(entry[1] for entry in self.recent)
+        return sum(entry[2] for entry in self.recent) / rows if rows >= at_least else 0.0

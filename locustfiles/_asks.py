@@ -1,0 +1,107 @@
+"""What a turn asks: the prompt, its nonce and the output length, as functions of the seed and the user's turn.
+
+The arm is no part of any key, so both arms get the same text; only when two arms share one server is the nonce salted
+with the arm's name, or the second arm would hit the first one's prefix cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import msgspec
+
+from locustfiles._dialects import Ask
+from locustfiles._pace import Turn
+from locustfiles._prompts import Prompt, build_pool, choose_words, nonce
+from locustfiles._tasks import load_tasks
+from locustfiles._tokens import Tokenizer
+from scenarios.scenario import Arm, Scenario
+
+POOL_SIZE = 1000  # prompts per input size; each request's nonce makes its text new
+
+
+class Asks:
+    """The prompts of one run in one process."""
+
+    def __init__(self, scenario: Scenario, run_id: str, tokenizer: Tokenizer) -> None:
+        self._scenario, self._run_id, self.tokenizer = scenario, run_id, tokenizer
+        self._words = choose_words(tokenizer)
+        self._pools: dict[int, list[Prompt]] = {}
+        self._tasks: list[Prompt] = load_tasks(scenario.tasks.file) if scenario.tasks else []
+        urls = [arm.url for arm in scenario.arms.values()]
+        self._salt = len(set(urls)) < len(urls)
+        self._extra = {name: extra_members(arm) for name, arm in scenario.arms.items()}
+
+    def build(self, pool_size: int = POOL_SIZE) -> Iterator[int]:
+        """Build the pools, one input size at a time; yields the size so that the caller may breathe in between."""
+        for tokens in sorted({cell.input_tokens for cell in self._scenario.matrix.cells}):
+            self._pools[tokens] = build_pool(
+                tokens,
+                count=pool_size,
+                seed=self._scenario.seed,
+                tokenizer=self.tokenizer,
+                shared_prefix=self._scenario.prompts.shared_prefix,
+            )
+            yield tokens
+
+    def make(self, turn: Turn) -> Ask:
+        """The request of one turn."""
+        return self._task(turn) if turn.order.workload == "task" else self._synthetic(turn)
+
+    def _synthetic(self, turn: Turn) -> Ask:
+        order, cell = turn.order, turn.order.cell
+        assert cell is not None, "a matrix order names its cell"
+        place = f"{order.block}/{cell.name}/{order.users}/{turn.user}/{turn.number}"
+        draw = _hash(f"{self._scenario.seed}/{place}")
+        pool = self._pools[cell.input_tokens]
+        attempt = order.step.try_ if order.step else 0
+        salt = order.arm if self._salt else ""
+        key = _hash(f"{self._run_id}/{place}/{attempt}/{salt}")
+        jitter = 1 + self._scenario.matrix.output_jitter * (2 * (draw >> 32) / 2**32 - 1)
+        return Ask(
+            model=pick_model(self._scenario.arms[order.arm], draw),
+            prompt=pool[draw % len(pool)],
+            nonce=nonce(key, self._words),
+            max_tokens=max(1, round(cell.output_tokens * jitter)),
+            force_length=True,
+            stream=self._scenario.request.stream,
+            extra=self._extra[order.arm],
+        )
+
+    def _task(self, turn: Turn) -> Ask:
+        tasks = self._scenario.tasks
+        assert tasks is not None, "a task order comes from a scenario with [tasks]"
+        order = turn.order
+        first = order.block * tasks.requests // max(self._scenario.plan.blocks, 1)
+        index = first + turn.number * order.users + turn.user
+        return Ask(
+            model=pick_model(self._scenario.arms[order.arm], _hash(f"task/{index}")),
+            prompt=self._tasks[index % len(self._tasks)],
+            nonce=b"",
+            max_tokens=tasks.max_tokens,
+            force_length=False,
+            stream=self._scenario.request.stream,
+            extra=self._extra[order.arm],
+        )
+
+
+def extra_members(arm: Arm) -> bytes:
+    """`extra_body` as JSON members without the braces, encoded once per run."""
+    return msgspec.json.encode(arm.extra_body)[1:-1]
+
+
+def pick_model(arm: Arm, draw: int) -> str:
+    """The model's name; of several, one by weight."""
+    if isinstance(arm.model, str):
+        return arm.model
+    share = draw / 2**64 * sum(model.weight for model in arm.model)
+    for model in arm.model:
+        share -= model.weight
+        if share < 0:
+            return model.model
+    return arm.model[-1].model
+
+
+def _hash(key: str) -> int:
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")

@@ -1,0 +1,171 @@
+"""`check`: a few requests per arm before anything is measured; what they show, in a line each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from exporters.fleet import Order
+from exporters.sample import Sample, Timeline
+from locustfiles._asks import Asks
+from locustfiles._booking import Exchange, Span, sample_of
+from locustfiles._dialects import Ask
+from locustfiles._pace import Turn
+from locustfiles._services import Service, read_key
+from locustfiles._sizing import choose_tokenizer, output_tokenizer
+from locustfiles._wire import get, raise_file_limit
+from scenarios.scenario import Scenario
+
+CHECK_TOKENS = 16
+MANY_CHUNKS, BUFFERED_SHARE = 8, 0.9  # METRICS: TTFT > 90 % of E2E at >= 8 chunks means that something buffers
+FATAL = ("connection", "timeout", "empty", "http_error")  # nothing can be measured behind these
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the check. `fatal`: nothing can be measured; `warn`: figures will lack something; both say what to do."""
+
+    name: str
+    arm: str
+    status: Literal["ok", "warn", "fatal"]
+    text: str
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """The findings, the rows of the requests that were sent for them, and who each server says it is."""
+
+    findings: list[Finding]
+    samples: list[Sample]
+    servers: dict[str, dict[str, str]]
+
+
+def check(scenario: Scenario) -> Checked:
+    """Ask every arm a few short requests; blocks for as long as they take."""
+    checked = Checked([], [], {})
+    files = raise_file_limit()
+    services = {name: Service(name, arm, scenario.request) for name, arm in scenario.arms.items()}
+    asks = Asks(scenario, f"check-{time.time_ns()}", choose_tokenizer(scenario, services))
+    for _ in asks.build(pool_size=4):
+        pass
+    for service in services.values():
+        probe = Probe(service, scenario, asks, checked.samples)
+        checked.findings.extend(probe.findings())
+        checked.servers[service.name] = probe.server
+    checked.findings.append(_file_limit(files, max(scenario.ladder.concurrency)))
+    return checked
+
+
+class Probe:
+    """The requests that check one arm."""
+
+    def __init__(self, service: Service, scenario: Scenario, asks: Asks, samples: list[Sample]) -> None:
+        self.service, self._scenario, self._asks, self._samples = service, scenario, asks, samples
+        self.server: dict[str, str] = {"url": service.arm.url}
+
+    def findings(self) -> Iterator[Finding]:
+        """What the arm's service shows; the first request that brings no token ends it."""
+        ask = self._ask()
+        first, sample = self._send(ask)
+        if sample.outcome != "ok" and not sample.chunks and not first.reply.text:
+            yield self._finding("reachable", "fatal", f"{self.service.arm.url}: {sample.outcome}: {sample.error}")
+            return
+        self.server["model"] = sample.model or ""
+        self.server["server"] = first.reply.headers.get("server", "")
+        yield self._finding("reachable", "ok", f"{sample.model or 'the model'} answers at {self.service.arm.url}")
+        yield self._streaming(first, sample)
+        yield self._usage(sample)
+        yield self._length(sample)
+        yield self._prompt_size(ask, sample)
+        yield self._clock(first.timeline)
+        yield self._cache(ask)
+        yield self._metrics()
+
+    def _ask(self) -> Ask:
+        cell = min(self._scenario.matrix.cells, key=lambda cell: cell.input_tokens)
+        order = Order(seq=0, phase="settle", arm=self.service.name, cell=cell, users=1)
+        self._turn = Turn(order, "check", 0, 0, 0.0, 0)
+        return msgspec.structs.replace(self._asks.make(self._turn), max_tokens=CHECK_TOKENS)
+
+    def _send(self, ask: Ask) -> tuple[Exchange, Sample]:
+        timeline = Timeline()
+        reply = self.service.reply(timeline.chunks)
+        connection = self.service.connect()
+        try:
+            failure = self.service.send(connection, ask, timeline, reply)
+        finally:
+            connection.close()
+        exchange = Exchange(self._turn, ask, timeline, reply, failure)
+        client = output_tokenizer(self._scenario).count("".join(reply.reasoning + reply.text))
+        sample, _, _ = sample_of(exchange, -1, len(self._samples) + 1, Span(), client or None)
+        self._samples.append(sample)
+        return exchange, sample
+
+    def _finding(self, name: str, status: Literal["ok", "warn", "fatal"], text: str) -> Finding:
+        return Finding(name=name, arm=self.service.name, status=status, text=text)
+
+    def _streaming(self, exchange: Exchange, sample: Sample) -> Finding:
+        if not self._scenario.request.stream:
+            return self._finding("streaming", "ok", "not streamed, as the scenario asks: only E2E is measured")
+        if not exchange.reply.streamed:
+            return self._finding(
+                "streaming", "warn", "does not stream: no TTFT, TPOT or gaps; set [request] stream = false"
+            )
+        if sample.chunks >= MANY_CHUNKS and (sample.ttft_s or 0) > BUFFERED_SHARE * (sample.e2e_s or 1):
+            text = "something between us and the model buffers the stream: turn response buffering off in the proxy"
+            return self._finding("streaming", "warn", text)
+        return self._finding("streaming", "ok", f"streams: {sample.chunks} chunks")
+
+    def _usage(self, sample: Sample) -> Finding:
+        if sample.input_tokens is None:
+            return self._finding("usage", "warn", "sends no usage: tokens are counted by the client, an estimate")
+        return self._finding("usage", "ok", f"usage: {sample.input_tokens} in, {sample.output_tokens} out")
+
+    def _length(self, sample: Sample) -> Finding:
+        if sample.output_tokens == CHECK_TOKENS:
+            return self._finding(
+                "length", "ok", f"output lengths are honoured: {CHECK_TOKENS} of {CHECK_TOKENS} tokens"
+            )
+        text = f"answered {sample.output_tokens} of {CHECK_TOKENS} tokens: lengths are not forced, the miss is reported"
+        return self._finding("length", "warn", text)
+
+    def _prompt_size(self, ask: Ask, sample: Sample) -> Finding:
+        built, used = ask.prompt.tokens, sample.input_tokens
+        tokenizer = self._asks.tokenizer.name
+        if built is None or used is None:
+            return self._finding("prompt size", "ok", f"prompts are sized with {tokenizer}")
+        text = (
+            f"prompts of {built} tokens by {tokenizer}: the service counts {used} ({used - built:+d} for its template)"
+        )
+        return self._finding("prompt size", "ok" if abs(used - built) <= max(64, 0.1 * built) else "warn", text)
+
+    def _clock(self, timeline: Timeline) -> Finding:
+        if timeline.user_reads and not timeline.kernel_reads:
+            return self._finding(
+                "clock", "warn", "no kernel receive times here: stamps carry this process's own delays"
+            )
+        return self._finding("clock", "ok", "kernel receive times")
+
+    def _cache(self, ask: Ask) -> Finding:
+        _, sample = self._send(ask)
+        if sample.cached_tokens:
+            text = f"prefix cache is on ({sample.cached_tokens} tokens of a repeated prompt): nonces keep prompts apart"
+            return self._finding("cache", "ok", text)
+        return self._finding("cache", "ok", "no prefix-cache hit reported for a repeated prompt")
+
+    def _metrics(self) -> Finding:
+        try:
+            headers = self.service.dialect.headers(read_key(self.service.arm))
+            status, _, body = get(self.service.target, "/metrics", headers, 5.0)
+        except OSError as error:
+            status, body = 0, str(error).encode()
+        if status == 200:
+            return self._finding("metrics", "ok", f"/metrics: {body.count(b'# TYPE')} metrics")
+        return self._finding("metrics", "warn", "no /metrics: queue and KV figures of the engine will be absent")
+
+
+def _file_limit(files: int, users: int) -> Finding:
+    enough = files >= 2 * users + 100
+    text = f"{files} open files allowed" + ("" if enough else f": too few for {users} users, raise `ulimit -n`")
+    return Finding(name="files", arm="client", status="ok" if enough else "warn", text=text)

@@ -1,0 +1,38 @@
+"""Every option and environment variable that these locustfiles add to Locust's own. No secret is ever among them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def add_options(parser: Any, **_: object) -> None:
+    """Locust's `init_command_line_parser`."""
+    parser.add_argument(
+        "--scenario",
+        env_var="TOKENSWARM_SCENARIO",
+        default="",
+        metavar="FILE",
+        help="scenario file (TOML): what is asked of which services; presets are in scenarios/",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        include_in_web_ui=False,
+        help="override one dotted key of the scenario, e.g. arms.baseline.url=http://127.0.0.1:8000",
+    )
+    parser.add_argument(
+        "--out",
+        default="",
+        metavar="DIR",
+        include_in_web_ui=False,
+        help="the run directory itself; default runs/<UTC time>-<scenario>",
+    )
+    parser.add_argument(
+        "--resume",
+        default="",
+        metavar="DIR",
+        include_in_web_ui=False,
+        help="do the steps of an earlier run that are not done; takes no scenario",
+    )

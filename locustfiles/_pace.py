@@ -1,0 +1,232 @@
+"""The pace of one process: which user may send now, in which phase, and when this worker's part of an order is done.
+
+Pure bookkeeping over `monotonic_ns` arguments; waiting is injected (`Gate`), so that it is tested without a hub.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from exporters.fleet import Order
+from exporters.sample import Outcome, Phase
+
+FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 30.0
+UNCOUNTED_FROM = 1_000_000  # numbers of requests before the settle order: their texts are never those of a counted one
+SENDING: dict[str, Phase] = {
+    "warmup": "warmup",
+    "fill": "settle",
+    "settle": "settle",
+    "window": "window",
+    "tail": "tail",
+}
+
+
+class Gate(Protocol):
+    """Where users wait until the next order."""
+
+    def wait(self, timeout: float | None) -> object:
+        """Return after `timeout` seconds or when `open` was called."""
+
+    def open(self) -> None:
+        """Wake everyone who waits now."""
+
+
+class Slot:
+    """One user's place in this process."""
+
+    __slots__ = ("backoff_s", "failures", "greeted", "index", "sent", "settled", "turn", "warmed")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.turn = 0  # requests sent in this step; numbers the prompts
+        self.failures = 0  # in a row
+        self.backoff_s = 0.0
+        self.greeted: str | None = None  # the step whose first offset this user has waited
+        self.warmed = -1  # the warm-up order that this user has taken part in
+        self.settled = False  # has finished a whole request sent since the settle order
+        self.sent = 0  # requests sent in this window
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """Leave to send one request."""
+
+    order: Order
+    phase: Phase
+    user: int  # over all workers
+    number: int  # of this user's requests in this step
+    backoff_s: float
+    opened_ns: int  # when it was given
+
+
+def offset(seed: int, order: Order, user: int) -> float:
+    """A seeded uniform share in [0, 1): the same for both arms, new per block, cell and rung."""
+    cell = order.cell.name if order.cell else order.workload
+    key = f"{seed}/{order.block}/{cell}/{order.users}/{user}".encode()
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big") / 2**64
+
+
+class Pace:
+    """This process's users under the master's orders."""
+
+    def __init__(self, gate: Gate, worker_index: Callable[[], int], answer: Callable[[Order, dict[str, float]], None]):
+        self._gate, self._worker_index, self._answer = gate, worker_index, answer
+        self.seed = 0
+        self.order = Order(seq=0, phase="idle")
+        self.slots: dict[int, Slot] = {}
+        self.expected_users: Callable[[], int] = lambda: len(self.slots)
+        self.open_ns: int | None = None
+        self.close_ns: int | None = None
+        self._flying: dict[int, Turn] = {}
+        self._settle_seq = 0
+        self._window_sent = 0
+        self._answered = 0
+        self._warm_e2e: list[float] = []
+
+    # -- users come and go
+
+    def enlist(self) -> Slot:
+        """A place for a new user: the lowest free index, so that both arms' users draw the same prompts."""
+        index = next(i for i in range(len(self.slots) + 1) if i not in self.slots)
+        slot = self.slots[index] = Slot(index)
+        return slot
+
+    def leave(self, slot: Slot) -> None:
+        """The user is gone."""
+        self.slots.pop(slot.index, None)
+        self._flying.pop(slot.index, None)
+        self.review()
+
+    # -- orders
+
+    def obey(self, order: Order, now: int) -> None:
+        """Take the master's new order and wake the users that it concerns."""
+        self.order = order
+        match order.phase:
+            case "warmup":
+                self._warm_e2e = []
+            case "fill":
+                self.open_ns = self.close_ns = None
+            case "settle":
+                self._settle_seq = order.seq
+                self.open_ns = self.close_ns = None
+                for slot in self.slots.values():
+                    slot.settled, slot.turn = False, 0
+            case "window":
+                self.open_ns, self.close_ns = now, None
+                self._window_sent = 0
+                for slot in self.slots.values():
+                    slot.sent = 0
+            case "tail":
+                self.close_ns = now
+        self._gate.open()
+        self.review()
+
+    def review(self) -> None:
+        """Answer the present order once its condition holds here."""
+        if self._answered != self.order.seq and self._done():
+            self._answered = self.order.seq
+            self._answer(self.order, self._facts())
+
+    def _done(self) -> bool:
+        slots, order = self.slots.values(), self.order
+        if order.phase in ("warmup", "settle", "window") and len(slots) < self.expected_users():
+            return False
+        match order.phase:
+            case "warmup":
+                idle = all(slot.warmed == order.seq for slot in slots)
+                return idle and not self._flying
+            case "settle":
+                return all(slot.settled for slot in slots)
+            case "window":
+                return self._window_full()
+            case "tail":
+                return not any(turn.phase in ("settle", "window") for turn in self._flying.values())
+            case "drain":
+                return not self._flying
+        return order.phase == "fill"
+
+    def _window_full(self) -> bool:
+        order, users = self.order, len(self.slots)
+        if order.step is not None and order.step.requests is not None:
+            return self._window_sent >= math.ceil(order.step.requests * users / max(order.users, 1))
+        # Each worker holds its share of `min_requests`, so that the sum over workers is never below it.
+        share = math.ceil(order.min_requests * users / max(order.users, 1))
+        return self._window_sent >= share and all(slot.sent >= order.turns for slot in self.slots.values())
+
+    def _facts(self) -> dict[str, float]:
+        facts: dict[str, float] = {"users": len(self.slots)}
+        if self.order.phase == "warmup" and self._warm_e2e:
+            facts["e2e_s"] = sum(self._warm_e2e) / len(self._warm_e2e)
+        if self.order.phase == "tail" and self.open_ns is not None and self.close_ns is not None:
+            facts["window_s"] = (self.close_ns - self.open_ns) / 1e9
+        return facts
+
+    # -- turns
+
+    def wait(self, slot: Slot, now: Callable[[], int]) -> None:
+        """Return when this user may send its next request."""
+        backoff, slot.backoff_s = slot.backoff_s, 0.0
+        until = now() + int(backoff * 1e9)
+        while True:
+            order = self.order
+            if not self._may_send(slot, order):
+                self._gate.wait(None)
+                continue
+            if order.phase in ("settle", "window", "tail") and slot.greeted != self._greeting(order):
+                slot.greeted = self._greeting(order)
+                until = max(until, now() + int(order.spread_s * offset(self.seed, order, self._user(slot)) * 1e9))
+            left = (until - now()) / 1e9
+            if left <= 0:
+                slot.backoff_s = backoff
+                return
+            self._gate.wait(left)
+
+    def _greeting(self, order: Order) -> str:
+        return f"{order.step.id}/{order.step.try_}" if order.step else ""
+
+    def _may_send(self, slot: Slot, order: Order) -> bool:
+        if order.phase == "warmup":
+            return slot.warmed != order.seq
+        if order.phase == "fill":  # those who were here before hold the load, newcomers wait for the settle order
+            return slot.turn > 0
+        return order.phase in SENDING
+
+    def begin(self, slot: Slot, now: int) -> Turn:
+        """Book a request as sent now."""
+        order, backoff, slot.backoff_s = self.order, slot.backoff_s, 0.0
+        if order.phase == "warmup":
+            slot.warmed = order.seq
+        phase = SENDING.get(order.phase, "drain")
+        number = slot.turn if order.phase in ("settle", "window", "tail") else UNCOUNTED_FROM + slot.turn
+        turn = Turn(order, phase, self._user(slot), number, backoff, now)
+        slot.turn += 1
+        if phase == "window":
+            slot.sent += 1
+            self._window_sent += 1
+        self._flying[slot.index] = turn
+        if phase == "window":
+            self.review()
+        return turn
+
+    def end(self, slot: Slot, turn: Turn, outcome: Outcome, end_s: float | None, retry_after_s: float | None) -> None:
+        """Book the request's end; after a failure the user backs off (DESIGN 4)."""
+        self._flying.pop(slot.index, None)
+        if outcome == "ok":
+            slot.failures = 0
+        else:
+            doubled = FIRST_BACKOFF_S * 2 ** min(slot.failures, 10)
+            slot.backoff_s = min(max(retry_after_s or 0.0, doubled), LONGEST_BACKOFF_S)
+            slot.failures += 1
+        if turn.phase == "warmup" and end_s is not None and outcome == "ok":
+            self._warm_e2e.append(end_s)
+        if turn.order.seq >= self._settle_seq:
+            slot.settled = True
+        self.review()
+
+    def _user(self, slot: Slot) -> int:
+        return slot.index * max(self.order.workers, 1) + self._worker_index()

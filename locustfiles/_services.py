@@ -1,0 +1,62 @@
+"""The services under test as this process sees them: address, dialect, key and request head of each arm."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from pathlib import Path
+
+from exporters.sample import Timeline
+from locustfiles._dialects import DIALECTS, Ask, Dialect, Reply
+from locustfiles._wire import Connection, Deadlines, Failure, Target, head
+from scenarios.scenario import Arm, Request
+
+
+class Service:
+    """One arm's service. Connections belong to the users; everything here is shared by them."""
+
+    def __init__(self, name: str, arm: Arm, request: Request) -> None:
+        self.name, self.arm = name, arm
+        self.target = Target.from_arm(arm)
+        self.dialect: Dialect = DIALECTS[arm.api]
+        self.path = arm.path or _joined(self.target.path, self.dialect.path)
+        self.deadlines = Deadlines(
+            total_s=request.timeout, first_token_s=request.first_token_timeout if request.stream else 0.0
+        )
+        self.stream = request.stream
+        self.renew_key()
+
+    def renew_key(self) -> None:
+        """Read the key again (projected tokens expire within the hour)."""
+        self._headers = {**self.arm.headers, **self.dialect.headers(read_key(self.arm))}
+
+    def connect(self) -> Connection:
+        """A new keep-alive connection; it connects with its first exchange."""
+        return Connection(self.target)
+
+    def send(self, connection: Connection, ask: Ask, timeline: Timeline, reply: Reply) -> Failure | None:
+        """One exchange: blocks the calling greenlet until the reply is complete, failed or past its deadline."""
+        body = self.dialect.body(ask)
+        first = head("POST", self.target, self.path, self._headers, sum(map(len, body)))
+        return connection.exchange([first, *body], reply, timeline, self.deadlines)
+
+    def reply(self, chunks: array[int]) -> Reply:
+        """An empty reply that stamps its content chunks into `chunks`."""
+        return self.dialect.reply(chunks, self.stream)
+
+
+def read_key(arm: Arm) -> str | None:
+    """The API key from the environment or a file, as the arm says; never from an option."""
+    if arm.api_key_env:
+        return os.environ.get(arm.api_key_env)
+    if arm.api_key_file:
+        return Path(arm.api_key_file).read_text(encoding="utf-8").strip()
+    return None
+
+
+def _joined(base: str, path: str) -> str:
+    """The service's path below the URL's own: http://host/v1 and /v1/chat/completions share their /v1."""
+    base = base.rstrip("/")
+    if base.endswith("/v1") and path.startswith("/v1/"):
+        base = base[: -len("/v1")]
+    return base + path

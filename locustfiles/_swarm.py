@@ -1,0 +1,195 @@
+"""The side of a process that runs users: it obeys the master's orders and books what its users did."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import locust.runners
+import msgspec
+from gevent.event import Event
+from locust import argument_parser
+
+from exporters.fleet import ORDER, Order, Outbox
+from exporters.host import HostReading, read_host
+from exporters.sample import Sample
+from locustfiles._asks import Asks
+from locustfiles._booking import Exchange, Span, sample_of
+from locustfiles._check import check
+from locustfiles._dialects import Reply
+from locustfiles._pace import Pace
+from locustfiles._services import Service
+from locustfiles._sizing import choose_tokenizer, output_tokenizer
+from locustfiles._tokens import Tokenizer
+from locustfiles._wire import raise_file_limit
+from scenarios.load import scenario_from_wire
+from scenarios.scenario import Scenario
+
+FLUSH_EVERY_S = 1.0
+COUNTED_PER_STEP = 20  # replies per step and process whose tokens the client counts too (tokenizing costs the hub time)
+TEXTS_PER_STEP = 2  # matrix replies kept per step and process; tasks keep [tasks] responses
+
+log = logging.getLogger(__name__)
+
+
+class HubGate:
+    """Where users wait for the next order: one event, replaced each time it opens."""
+
+    def __init__(self) -> None:
+        self._event = Event()
+
+    def wait(self, timeout: float | None) -> object:
+        """Sleep until the gate opens, `timeout` seconds at most."""
+        return self._event.wait(timeout)
+
+    def open(self) -> None:
+        """Wake everyone who waits now."""
+        event, self._event = self._event, Event()
+        event.set()
+
+
+class Swarm:
+    """Scenario, services, prompts, pace and outbox of this process."""
+
+    def __init__(self, environment: Any) -> None:
+        self.environment, self.runner = environment, environment.runner
+        name = getattr(self.runner, "client_id", "local")
+        self.outbox = Outbox(self.runner, name)
+        self.pace = Pace(HubGate(), lambda: self.worker, self._answer)
+        self.pace.expected_users = lambda: self.runner.user_count
+        self.services: dict[str, Service] = {}
+        self.scenario: Scenario | None = None
+        self.asks: Asks
+        self.counter: Tokenizer
+        self.observers: list[Callable[[Exchange, Sample], None]] = []
+        self._run_id = ""
+        self._requests = 0
+        self._kept: dict[str, int] = {}
+        self._host: HostReading = read_host()
+
+    # -- orders
+
+    def on_order(self, environment: object, msg: Any, **_: object) -> None:  # noqa: ARG002 (Locust's signature)
+        """Obey one order of the master."""
+        order = msgspec.convert(msg.data, Order)
+        if order.phase == "window":
+            self._host = read_host()
+        if order.phase == "prepare":
+            gevent.spawn(self._prepare, order)
+        elif order.phase == "abort":
+            gevent.spawn(self._abort, order)
+        else:
+            self.pace.obey(order, time.monotonic_ns())
+
+    def _prepare(self, order: Order) -> None:
+        assert order.run is not None, "a prepare order brings the run"
+        if order.run["id"] != self._run_id:
+            self._run_id = order.run["id"]
+            scenario = self.scenario = scenario_from_wire(order.run["scenario"])
+            self.services = {name: Service(name, arm, scenario.request) for name, arm in scenario.arms.items()}
+            self.asks = Asks(scenario, self._run_id, choose_tokenizer(scenario, self.services))
+            self.counter = output_tokenizer(scenario)
+            self.pace.seed = scenario.seed
+            for _ in self.asks.build():
+                gevent.sleep(0)  # let heartbeats through
+            gc.collect()
+            gc.freeze()  # prompts never die: keep them out of every later collection
+        self.outbox.answer(order, {})
+
+    def _abort(self, order: Order) -> None:
+        self.runner.user_greenlets.kill(block=True, timeout=2.0)
+        self.outbox.answer(order, {})
+
+    def _answer(self, order: Order, facts: dict[str, float]) -> None:
+        faults: tuple[str, ...] = ()
+        if order.phase == "tail":
+            figures, faults = read_host().since(self._host)
+            facts = {**facts, **figures}
+        self.outbox.answer(order, facts, faults)
+
+    # -- rows
+
+    def book(self, exchange: Exchange) -> Sample:
+        """Turn one ended request into its row, its share of the step's tally, and perhaps a kept text."""
+        turn, timeline = exchange.turn, exchange.timeline
+        step = turn.order.step if turn.phase != "warmup" else None
+        ours = step is not None and self.pace.order.step is not None and step.id == self.pace.order.step.id
+        window = Span(self.pace.open_ns, self.pace.close_ns) if ours else Span()
+        counted = self._client_tokens(exchange.reply, step.id if step else None)
+        self._requests += 1
+        sample, gaps, censored = sample_of(exchange, self.worker, self._requests, window, counted)
+        if step is not None:
+            self.outbox.tally.step(step.id).add(sample, gaps, censored, timeline)
+        self.outbox.add(sample, self._kept_text(exchange, sample))
+        for observe in self.observers:
+            observe(exchange, sample)
+        return sample
+
+    @property
+    def worker(self) -> int:
+        """This process's index among the workers."""
+        return max(self.runner.worker_index, 0)
+
+    def _client_tokens(self, reply: Reply, step: str | None) -> int | None:
+        """The client's own count of the output: always without usage, else of the first few replies of a step."""
+        key = f"counted/{step}"
+        self._kept[key] = self._kept.get(key, 0) + 1
+        if reply.usage is not None and self._kept[key] > COUNTED_PER_STEP:
+            return None
+        text = "".join(reply.reasoning) + "".join(reply.text)
+        return self.counter.count(text) if text else None
+
+    def _kept_text(self, exchange: Exchange, sample: Sample) -> dict[str, Any] | None:
+        assert self.scenario is not None, "users run after the prepare order"
+        tasks = self.scenario.tasks
+        if sample.step is None or (tasks is not None and tasks.responses == 0):
+            return None
+        of_task = sample.workload == "task" and tasks is not None
+        key = f"texts/{sample.arm}/task" if of_task else f"texts/{sample.step}"
+        self._kept[key] = self._kept.get(key, 0) + 1
+        if self._kept[key] > (tasks.responses if of_task and tasks else TEXTS_PER_STEP):
+            return None
+        return {
+            "request_id": sample.request_id, "workload": sample.workload, "step": sample.step, "arm": sample.arm,
+            "prompt_id": sample.prompt_id, "outcome": sample.outcome, "finish_reason": sample.finish_reason,
+            "reasoning": "".join(exchange.reply.reasoning), "text": "".join(exchange.reply.text),
+        }  # fmt: skip
+
+
+def enlist(environment: Any, **_: object) -> None:
+    """Locust's `init`: give this process its part of the swarm, unless it is a master, which runs no users."""
+    quiet_spawns()
+    runner = environment.runner
+    environment.tokenswarm_check = check
+    if isinstance(runner, locust.runners.MasterRunner):
+        return
+    raise_file_limit()
+    swarm = environment.tokenswarm = Swarm(environment)
+    runner.register_message(ORDER, swarm.on_order)
+    runner.greenlet.spawn(_report_forever, swarm)
+
+    def leave(**_: object) -> None:
+        runner.user_greenlets.kill(block=True, timeout=2.0)
+        swarm.outbox.flush()
+
+    environment.events.quitting.add_listener(leave)
+
+
+def _report_forever(swarm: Swarm) -> None:
+    while swarm.scenario is None:  # a master that is not listening yet loses messages: repeat until it gives an order
+        swarm.outbox.hello()
+        gevent.sleep(FLUSH_EVERY_S)
+    while True:
+        swarm.outbox.flush()
+        gevent.sleep(FLUSH_EVERY_S)
+
+
+def quiet_spawns() -> None:
+    """Cache Locust's default options: on each spawn message a worker builds its whole parser once per option (~70 ms)."""
+    if not hasattr(argument_parser.default_args_dict, "cache_clear"):
+        argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)

@@ -1,0 +1,15 @@
+"""Chat completions: `locust -f locustfiles/chat.py,shapes/ladder.py --scenario FILE`."""
+
+from locust import events
+
+from locustfiles._options import add_options
+from locustfiles._swarm import enlist
+from locustfiles._user import LlmUser
+
+
+class ChatUser(LlmUser):
+    """Sends one chat at a time, as the scenario's arms say."""
+
+
+events.init_command_line_parser.add_listener(add_options)
+events.init.add_listener(enlist)

@@ -1,0 +1,223 @@
+"""The conductor leads a plan through its life (DESIGN 4): warm-up, fill, settle, window, tail, drain; step by step.
+
+Phases change by messages: the conductor orders one, the workers answer when their part is done. It never polls a tick.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from exporters.fleet import Answer
+from exporters.record import StepRecord
+from exporters.sample import Step
+from exporters.validity import why_invalid
+from scenarios.scenario import Scenario
+from shapes._crew import Crew
+from shapes._plan import Pass, Plan
+
+GRACE_S = 5.0  # what a worker may need beyond a request's own deadline to answer
+
+
+class Progress(Protocol):
+    """Who is told how far the run is."""
+
+    def phase(self, step: Step | None, phase: str) -> None:
+        """A phase begins."""
+
+    def done(self, record: StepRecord) -> None:
+        """A step is over."""
+
+
+class Conductor:
+    """Leads one run of a plan with a crew; `keep` takes each finished step's record, `check` raises Stopped."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        crew: Crew,
+        keep: Callable[[StepRecord], None],
+        check_limits: Callable[[str, int], None],
+        progress: Progress,
+    ) -> None:
+        self.scenario, self.crew, self.progress = scenario, crew, progress
+        self._keep, self._check_limits = keep, check_limits
+        self._spreads: dict[tuple[int, str, int], float] = {}
+        self._e2e_s = 0.0  # last known, of this pass
+
+    def run(self, plan: Plan) -> None:
+        """Lead every pass of the plan."""
+        for pass_ in plan.passes:
+            self._pass(pass_)
+
+    def _pass(self, pass_: Pass) -> None:
+        self._e2e_s = 0.0
+        self._warm_up(pass_)
+        for step in pass_.steps:
+            for attempt in _attempts(step, self.scenario.window.retries):
+                record = self._step(attempt)
+                self._keep(record)
+                self.progress.done(record)
+                if record.valid:
+                    break
+        self.drain()
+
+    def drain(self) -> None:
+        """Let every request in flight end, then have no users."""
+        self.progress.phase(None, "drain")
+        self.crew.command("drain")
+        self._wait(self.crew.answered, self._deadline_s())
+        self.crew.users(0)
+
+    def _warm_up(self, pass_: Pass) -> None:
+        """One unmeasured request of each user at the pass's top rung; its E2E is the first stagger's spread."""
+        top = pass_.steps[-1].concurrency
+        self.progress.phase(pass_.steps[0], "warm-up")
+        fields: dict[str, Any] = {
+            "arm": pass_.arm,
+            "workload": pass_.workload,
+            "block": pass_.block,
+            "cell": pass_.cell,
+        }
+        # The order goes first: users are born into it.
+        self.crew.command("idle", **fields, step=None, users=top, workers=len(self.crew.workers()))
+        self._users(top)
+        self.crew.command("warmup")
+        self._wait(self.crew.answered, self._deadline_s())
+        self._e2e_s = _mean_fact(self.crew.answers().values(), "e2e_s")
+        if top != pass_.steps[0].concurrency:
+            self.drain()
+
+    def _step(self, step: Step) -> StepRecord:
+        started, took, workers = _utc(), _Stopwatch(), self.crew.workers()
+        faults: list[str] = []
+        self.progress.phase(step, "fill")
+        self.crew.command("fill", step=step, users=step.concurrency, workers=len(workers))
+        if not self._users(step.concurrency):
+            faults.append(f"only {self.crew.runner.user_count} of {step.concurrency} users came: look at locust.log")
+        took.lap("fill")
+        self._settle(step, faults)
+        took.lap("settle")
+        opened = time.time_ns()
+        marks = self._window(step)
+        closed = time.time_ns()
+        took.lap("window")
+        if self.crew.runner.user_count != step.concurrency:
+            faults.append(f"{self.crew.runner.user_count} users instead of {step.concurrency} at the window's end")
+        answers = self._tail(step, faults)
+        took.lap("tail")
+        if self.crew.workers() != workers:
+            faults.append("a worker was lost or joined: the step is repeated; look at the workers' logs")
+        return self._record(step, _Life(started, opened, closed, took.laps, answers, tuple(faults), marks))
+
+    def _settle(self, step: Step, faults: list[str]) -> None:
+        cell = step.cell.name if step.cell else step.workload
+        spread = self._spreads.setdefault((step.block, cell, step.concurrency), self._e2e_s)
+        self.progress.phase(step, "settle")
+        self.crew.command("settle", spread_s=spread)
+        if not self._wait(self.crew.answered, self._deadline_s() + spread):
+            faults.append("not every user finished a first request in time: raise [request] timeout or lower the rung")
+
+    def _window(self, step: Step) -> tuple[str, ...]:
+        """Open the window and hold it until duration, turns and requests are there; `few` when `max` cut it."""
+        window = self.scenario.window
+        self.progress.phase(step, "window")
+        self.crew.command("window", turns=window.turns, min_requests=window.min_requests)
+        opened = time.monotonic()
+        full = self._wait(self.crew.answered, window.max)
+        if step.requests is None:
+            self._wait(lambda: False, min(window.duration, window.max) - (time.monotonic() - opened))
+        return () if full else ("few",)
+
+    def _tail(self, step: Step, faults: list[str]) -> list[Answer]:
+        self.progress.phase(step, "tail")
+        self.crew.command("tail")
+        if not self._wait(self.crew.answered, self._deadline_s()):
+            faults.append("not every worker reported the end of its requests: look at the workers' logs")
+        answers = list(self.crew.answers().values())
+        faults.extend(fault for answer in answers for fault in answer.faults)
+        return answers
+
+    def _record(self, step: Step, life: _Life) -> StepRecord:
+        tally = self.crew.inbox.tally.step(step.id)
+        self._e2e_s = tally.e2e.mean or self._e2e_s
+        windows = [answer.facts["window_s"] for answer in life.answers if answer.facts.get("users")]
+        window_s = sum(windows) / len(windows) if windows else None
+        why = why_invalid(step, tally, window_s, life.faults)
+        return StepRecord(
+            step=step,
+            started=life.started,
+            ended=_utc(),
+            phases=life.phases,
+            window_s=window_s,
+            open_ns=life.opened,
+            close_ns=life.closed,
+            valid=not why,
+            why_invalid=tuple(why),
+            marks=life.marks,
+            tally=tally.to_wire(),
+            client={name: _mean_fact(life.answers, name) for name in ("cpu", "steal")},
+            workers={answer.worker: int(answer.facts.get("users", 0)) for answer in life.answers},
+        )
+
+    # -- waiting
+
+    def _users(self, count: int) -> bool:
+        return self.crew.users(count)
+
+    def _wait(self, done: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait, look at the limits while waiting."""
+
+        def looked() -> bool:
+            self._check_limits(self.crew.order.arm, self.crew.order.users)
+            return done()
+
+        return self.crew.wait(looked, timeout_s)
+
+    def _deadline_s(self) -> float:
+        return self.scenario.request.timeout + 30.0 + GRACE_S
+
+
+class _Life(msgspec.Struct, frozen=True):
+    """What the conductor saw of one step."""
+
+    started: str
+    opened: int
+    closed: int
+    phases: dict[str, float]
+    answers: list[Answer]
+    faults: tuple[str, ...]
+    marks: tuple[str, ...]
+
+
+class _Stopwatch:
+    """Seconds since the last lap, by name."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._since = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.laps[name], self._since = now - self._since, now
+
+
+def _attempts(step: Step, retries: int) -> Iterator[Step]:
+    yield step
+    for number in range(2, retries + 2):
+        yield msgspec.structs.replace(step, id=f"{step.id}-try{number}", try_=number)
+
+
+def _mean_fact(answers: Any, name: str) -> float:
+    """A fact's mean over the workers that have users, weighted by them; 0 when none knows it."""
+    known = [(answer.facts[name], answer.facts.get("users", 0)) for answer in answers if name in answer.facts]
+    users = sum(count for _, count in known)
+    return sum(value * count for value, count in known) / users if users else 0.0
+
+
+def _utc() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,47 @@
+"""`tokenswarm run`: become Locust, with the entry files that the scenario asks for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from exporters.record import Run
+from scenarios.load import load_scenario, scenario_from_wire
+from scenarios.scenario import Scenario
+from shapes._shape import new_directory
+
+ROOM = Path(__file__).resolve().parent.parent
+ENTRIES = {"openai-chat": "chat"}  # api -> entry file
+
+
+def launch(
+    scenario: Path | None, out: Path | None, processes: int, resume: Path | None, overrides: Sequence[str]
+) -> None:
+    """Check the scenario and the directory here, in words, then replace this process by Locust (signals and exit code
+    are its own)."""
+    directory = resume or out
+    options: list[str] = []
+    if resume is not None:
+        asked = scenario_from_wire(Run.open(resume).manifest["scenario"])
+        options += ["--resume", str(resume)]
+    else:
+        assert scenario is not None, "the front door asks for one of both"
+        asked = load_scenario(scenario, overrides)
+        directory = directory or new_directory(asked.name)
+        options += ["--scenario", str(scenario), "--out", str(directory)]
+        options += [part for override in overrides for part in ("--set", override)]
+    if processes > 1:
+        options += ["--processes", str(processes)]
+    assert directory is not None, "a run has a directory"
+    directory.mkdir(parents=True, exist_ok=True)
+    os.execv(sys.executable, [sys.executable, "-m", "locust", *locust_options(asked, directory), *options])
+
+
+def locust_options(scenario: Scenario, directory: Path) -> list[str]:
+    """Entry files by the arms' api; Locust's own output goes into the run directory, not onto the terminal."""
+    api = next(iter(scenario.arms.values())).api
+    entries = f"{ROOM / 'locustfiles' / ENTRIES[api]}.py,{ROOM / 'shapes' / 'ladder.py'}"
+    quiet = ["--headless", "--only-summary", "--logfile", str(directory / "locust.log")]
+    return ["-f", entries, *quiet, "--json-file", str(directory / "locust")]

@@ -1,0 +1,49 @@
+"""What stops a run cleanly, and what API money it has spent so far."""
+
+from __future__ import annotations
+
+from scenarios.scenario import ApiPrice, Scenario
+
+
+class Stopped(Exception):  # noqa: N818 (not an error: the run ends early and says why)
+    """The run ends here, with what was measured; the text says why and what to do."""
+
+
+class Spend:
+    """API money spent so far, from the tokens of every row."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._prices = {name: arm_price(scenario, name) for name in scenario.arms}
+        sizes = [(cell.input_tokens, cell.output_tokens) for cell in scenario.matrix.cells]
+        if scenario.tasks is not None:
+            sizes.append((max(given for given, _ in sizes), scenario.tasks.max_tokens))
+        self._sizes = sizes
+        self.money = 0.0
+
+    def add(self, arm: str, given: int, cached: int, made: int) -> None:
+        """Book one row: input tokens (with how many of them were cached) and output tokens."""
+        price = self._prices.get(arm)
+        if price is not None:
+            self.money += request_price(price, given, cached, made)
+
+    def at_most(self, arm: str, in_flight: int) -> float:
+        """Money spent, with every request in flight at its dearest."""
+        price = self._prices.get(arm)
+        if price is None:
+            return self.money
+        return self.money + in_flight * max(request_price(price, given, 0, made) for given, made in self._sizes)
+
+
+def arm_price(scenario: Scenario, arm: str) -> ApiPrice | None:
+    """The API price that holds for an arm: its own table, else the common one."""
+    own = scenario.arms[arm].cost
+    if own is not None and own.api is not None:
+        return own.api
+    return scenario.cost.api if scenario.cost else None
+
+
+def request_price(price: ApiPrice, given: int, cached: int, made: int) -> float:
+    """Money of one request: prices are per 1M tokens; without a price of their own, cached tokens cost as others do."""
+    cached_price = price.input if price.cached_input is None else price.cached_input
+    tokens = (given - cached) * (price.input or 0) + cached * (cached_price or 0) + made * (price.output or 0)
+    return tokens / 1e6 + (price.request or 0)

@@ -1,0 +1,70 @@
+"""`tokenswarm plan` and `tokenswarm calibrate` as tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from scenarios.scenario import Scenario
+from shapes._estimate import Estimate, rows
+from shapes._plan import Plan
+
+
+def preview(console: Console, scenario: Scenario, plan: Plan, estimate: Estimate) -> None:
+    """Print what would run, cell by cell, and what it takes in all."""
+    table = Table(
+        title=f"{scenario.name}: {len(scenario.arms)} arm(s), {scenario.plan.blocks} block(s)", title_justify="left"
+    )
+    for name in ("cell", "tokens in/out", "users", "steps", "requests", "time"):
+        table.add_column(name, justify="left" if name in ("cell", "users") else "right")
+    for row in rows(plan, scenario):
+        cell = row.cell
+        sizes = f"{cell.input_tokens}/{cell.output_tokens}" if cell else "own prompts"
+        users = " ".join(map(str, row.concurrency))
+        name = cell.name if cell else "tasks"
+        table.add_row(name, sizes, users, str(row.steps), f"{row.requests:,}", clock(row.seconds))
+    console.print(table)
+    console.print(f"{estimate.steps} steps, about {clock(estimate.seconds)}, {estimate.requests:,} requests")
+    console.print(
+        f"{estimate.input_tokens:,} tokens in, {estimate.output_tokens:,} tokens out{_money(estimate, scenario)}"
+    )
+    if estimate.mde is not None:
+        ttft = f", in TTFT {estimate.mde_ttft:.0%}" if estimate.mde_ttft is not None else ""
+        console.print(f"smallest change it could prove in TPOT or E2E: {estimate.mde:.1%}{ttft} (at the usual noise)")
+    console.print("[dim]Times assume a mid-size model on one accelerator; nothing was sent.[/]")
+
+
+def _money(estimate: Estimate, scenario: Scenario) -> str:
+    if estimate.money is None or scenario.cost is None:
+        return ", no API price given"
+    return f", {estimate.money:.2f} {scenario.cost.currency}"
+
+
+def clock(seconds: float) -> str:
+    """Hours and minutes, or minutes and seconds."""
+    whole = round(seconds)
+    return (
+        f"{whole // 3600} h {whole % 3600 // 60:02d} min" if whole >= 3600 else f"{whole // 60} min {whole % 60:02d} s"
+    )
+
+
+def show_calibration(console: Console, calibration: dict[str, Any]) -> None:
+    """Print the errors by rung, and the highest rate at which they stay within tolerance."""
+    table = Table(title="client error against the server's own send stamps (p50 / p99)", title_justify="left")
+    for name in ("streams", "chunks/s", "TTFT", "gap", "E2E", "lag", "CPU"):
+        table.add_column(name, justify="right")
+    for users, figures in calibration["rungs"].items():
+        errors = (_pair(figures[name]) for name in ("ttft_error_s", "gap_error_s", "e2e_error_s", "lag_s"))
+        table.add_row(users, f"{figures['chunks_per_s']:,.0f}", *errors, f"{figures.get('cpu') or 0:.0%}")
+    console.print(table)
+    if calibration["streams"]:
+        rate = calibration["chunks_per_s"]
+        console.print(f"within tolerance up to {calibration['streams']} streams, {rate:,.0f} chunks/s per process")
+    else:
+        console.print("[red]no rung within tolerance: this machine is too busy; close other work and run it again[/]")
+
+
+def _pair(spread: dict[str, float]) -> str:
+    return f"{spread['p50'] * 1e3:.3f} / {spread['p99'] * 1e3:.3f} ms" if spread else "-"

@@ -1,0 +1,107 @@
+"""PlannedShape: the bridge between Locust's shape loop and a run of ours; entry shapes name the plan, nothing else."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gevent
+from locust import LoadTestShape, events
+from locust.runners import WorkerRunner
+
+from exporters.record import RecordError, Run
+from scenarios.load import ScenarioError, load_scenario, scenario_from_wire
+from scenarios.scenario import Scenario
+from shapes._crew import Crew
+from shapes._estimate import estimate, refusal
+from shapes._plan import Plan, make_plan
+from shapes._progress import make_progress
+from shapes._run import LoadRun, Unusable, remaining, write_report
+
+log = logging.getLogger(__name__)
+
+
+class PlannedShape(LoadTestShape):
+    """Leads a whole run inside one blocking tick: phases end by messages, not by Locust's ticks of a second.
+
+    Locust's loop would take a second for each level; this shape starts and stops users through the runner itself, and
+    its first tick returns only when the run is over.
+    """
+
+    abstract: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run: LoadRun | None = None
+        self.crew: Crew | None = None
+        events.init.add_listener(self._attend)
+
+    def plan(self, scenario: Scenario) -> Plan:
+        """The steps of a scenario."""
+        return make_plan(scenario)
+
+    def tick(self) -> None:
+        """Lead the run; None tells Locust that the test is over. Being killed (a stop from the web page) ends it too."""
+        assert self.runner is not None and self.crew is not None, "Locust sets the runner before the first tick"
+        environment = self.runner.environment
+        try:
+            self._lead(environment)
+        except (ScenarioError, RecordError, Unusable) as error:
+            print(f"tokenswarm: {error}", file=sys.stderr)  # noqa: T201 (the one line that a person must see)
+            environment.process_exit_code = 2
+        except gevent.GreenletExit:
+            self._end("interrupted")
+            raise
+        else:
+            self._end(None)
+
+    def _lead(self, environment: Any) -> None:
+        options = environment.parsed_options
+        scenario, plan, directory = self._asked(options)
+        log.info("run directory: %s", directory)
+        progress = make_progress(plan, estimate(plan, scenario).seconds)
+        assert self.crew is not None
+        self.run = LoadRun(self.crew, scenario, plan, directory, progress)
+        environment.stop_timeout = max(environment.stop_timeout or 0.0, scenario.request.timeout + 5.0)
+        self.run.lead(environment.tokenswarm_check, resumed=bool(options.resume))
+
+    def _asked(self, options: Any) -> tuple[Scenario, Plan, Path]:
+        """Scenario, plan and run directory, as the options say: a new run, or the rest of an old one."""
+        if options.resume:
+            old = Run.open(Path(options.resume))
+            scenario = scenario_from_wire(old.manifest["scenario"])
+            return scenario, remaining(self.plan(scenario), old), Path(options.resume)
+        if not options.scenario:
+            raise ScenarioError("no scenario: add --scenario FILE (presets are in scenarios/)")
+        scenario = load_scenario(options.scenario, options.set or ())
+        plan = self.plan(scenario)
+        refused = refusal(estimate(plan, scenario), scenario)
+        if refused:
+            raise ScenarioError(refused)
+        return scenario, plan, Path(options.out) if options.out else new_directory(scenario.name)
+
+    def _attend(self, environment: Any, **_: object) -> None:
+        """Locust's `init`: listen to the workers from the first moment, and end the run when Locust quits."""
+        if isinstance(environment.runner, WorkerRunner) or environment.shape_class is not self:
+            return
+        self.crew = Crew(environment)
+        environment.events.quitting.add_listener(lambda **_: self._end("interrupted"))
+
+    def _end(self, stopped: str | None) -> None:
+        """End the run once, then write its report; the verdict's exit code becomes Locust's."""
+        run, self.run = self.run, None
+        if run is None:
+            return
+        run.end(stopped)
+        if run.opened:
+            assert self.runner is not None
+            self.runner.environment.process_exit_code = write_report(run.directory)
+
+
+def new_directory(name: str) -> Path:
+    """`runs/<UTC time>-<slug of the scenario's name>`."""
+    slug = "-".join("".join(letter if letter.isalnum() else " " for letter in name.lower()).split())[:60]
+    return Path("runs") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{slug or 'run'}"

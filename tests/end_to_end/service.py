@@ -1,0 +1,89 @@
+"""Real processes for the end-to-end tests: services on loopback, and the front door run against them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+SCENARIO = """
+name = "end to end"
+seed = 3
+[arms.baseline]
+url = "{url}"
+model = "simulated-small"
+[ladder]
+concurrency = [1, 2]
+at = 2
+[matrix]
+input = {{ short = 32 }}
+output = {{ short = 8 }}
+[plan]
+cell = "short/short"
+blocks = {blocks}
+[prompts]
+tokenizer = "o200k_base"
+[window]
+duration = "{duration}"
+turns = 2
+min_requests = 6
+max = "10s"
+retries = 0
+[request]
+timeout = "10s"
+first_token_timeout = "5s"
+{more}
+"""
+
+
+def scenario(folder: Path, url: str, *, blocks: int = 1, duration: str = "0.5s", more: str = "") -> Path:
+    path = folder / "scenario.toml"
+    path.write_text(SCENARIO.format(url=url, blocks=blocks, duration=duration, more=more), encoding="utf-8")
+    return path
+
+
+def front_door(
+    *arguments: str | Path, timeout: float = 90, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `tokenswarm ...` to its end."""
+    command = [sys.executable, "-m", "tokenswarm", *map(str, arguments)]
+    environment = {**os.environ, **(env or {})}
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, cwd=ROOT, env=environment, check=False
+    )
+
+
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    """Start `tokenswarm ...` in a session of its own."""
+    command = [sys.executable, "-m", "tokenswarm", *map(str, arguments)]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes)
+
+
+def interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[str, str]:
+    """What Ctrl-C does in a terminal: the signal goes to every process of the group."""
+    os.killpg(process.pid, number)
+    return process.communicate(timeout=60)
+
+
+def wait_for(path: Path, timeout: float = 40) -> None:
+    deadline = time.monotonic() + timeout
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.05)
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def no_traceback(texts: Sequence[str]) -> bool:
+    return not any("Traceback" in text for text in texts)

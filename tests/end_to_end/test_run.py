@@ -1,0 +1,127 @@
+"""`tokenswarm run` end to end: a scenario in, a run directory and a verdict out; real processes, real signals."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pytest
+
+from exporters.record import Run
+from simulator.llamacpp import free_port
+from tests.end_to_end.service import front_door, interrupt, no_traceback, read, scenario, start, wait_for
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_run_measures_every_step_and_counts_every_request(tmp_path: Path, simulated: str, processes: int) -> None:
+    """Every planned step is valid, rows add up, the contract's files are there, and the last line names the run."""
+    out = tmp_path / "run"
+    done = front_door("run", scenario(tmp_path, simulated), "--out", out, "--processes", str(processes))
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().splitlines()[-1] == str(out)
+    summary = read(out / "summary.json")
+    assert [(step["concurrency"], step["valid"]) for step in summary["steps"]] == [(1, True), (2, True)]
+    assert all(step["requests"]["sent"] == step["requests"]["ok"] >= 6 for step in summary["steps"])
+    assert {path.name for path in out.iterdir()} >= {
+        "run.json", "requests.parquet", "steps.json", "summary.json", "report.html", "report.md", "locust.log",
+    }  # fmt: skip
+    manifest = read(out / "run.json")
+    assert manifest["rows"]["sent"] == manifest["rows"]["received"] > 0
+    assert manifest["stopped"] is None
+
+
+def test_rows_tell_what_was_sent(tmp_path: Path, simulated: str) -> None:
+    """Each ok row has the cell's sizes, its latencies in order, and a phase; warm-up rows have no step."""
+    out = tmp_path / "run"
+    front_door("run", scenario(tmp_path, simulated), "--out", out)
+    rows = Run.open(out).requests()
+
+    assert set(rows["phase"].to_pylist()) >= {"check", "warmup", "settle", "window"}
+    window = rows.filter(pc.equal(rows["phase"], "window"))
+    assert set(window["outcome"].to_pylist()) == {"ok"}
+    assert set(window["output_tokens"].to_pylist()) == {8}
+    assert set(rows.filter(pc.equal(rows["phase"], "warmup"))["step"].to_pylist()) == {None}
+    for row in window.to_pylist():
+        assert 0 < row["ttft_s"] < row["e2e_s"] <= row["end_s"]
+        assert row["written_s"] <= row["headers_s"] <= row["ttft_s"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_kept_and_marked(tmp_path: Path, simulated: str, number: int) -> None:
+    """Ctrl-C and SIGTERM in the middle: exit 4, a partial report, the reason in the manifest, no traceback."""
+    out = tmp_path / "run"
+    process = start("run", scenario(tmp_path, simulated, blocks=30), "--out", out)
+    wait_for(out / "steps.json")
+    time.sleep(0.3)
+    stdout, stderr = interrupt(process, number)
+
+    assert process.returncode == 4, stderr
+    assert no_traceback([stdout, stderr, (out / "locust.log").read_text()])
+    assert read(out / "run.json")["stopped"] == "interrupted"
+    assert len(read(out / "summary.json")["steps"]) >= 1
+    assert (out / "report.html").exists()
+
+
+def test_a_killed_run_is_readable_and_resumes(tmp_path: Path, simulated: str) -> None:
+    """kill -9, then report: what was measured is there; then --resume does exactly the steps that are left."""
+    out = tmp_path / "run"
+    process = start("run", scenario(tmp_path, simulated, blocks=3), "--out", out)
+    wait_for(out / "steps.json")
+    process.kill()
+    process.wait()
+    reported = front_door("report", out)
+    assert no_traceback([reported.stderr])
+    before = [step["id"] for step in read(out / "summary.json")["steps"]]
+    assert 0 < len(before) < 6
+
+    resumed = front_door("run", "--resume", out)
+
+    assert resumed.returncode == 0, resumed.stderr
+    steps = [step["id"] for step in read(out / "summary.json")["steps"]]
+    assert steps[: len(before)] == before
+    assert len(steps) == len(set(steps)) == 6
+
+
+def test_plain_locust_runs_the_same_scenario(tmp_path: Path, simulated: str) -> None:
+    """`locust -f locustfiles/chat.py,shapes/ladder.py --scenario FILE --headless` writes the same run."""
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py,shapes/ladder.py", "--headless"]
+    command += ["--scenario", str(scenario(tmp_path, simulated)), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert all(step["valid"] for step in read(out / "summary.json")["steps"])
+
+
+def test_the_web_page_starts_a_run(tmp_path: Path, simulated: str) -> None:
+    """Started from Locust's web UI (POST /swarm), the ladder runs to its end and the process keeps serving."""
+    out, port = tmp_path / "run", free_port()
+    command = [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py,shapes/ladder.py", "--web-host", "127.0.0.1"]
+    command += ["--web-port", str(port), "--scenario", str(scenario(tmp_path, simulated)), "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        post(f"http://127.0.0.1:{port}/swarm", b"user_count=1&spawn_rate=1")
+        wait_for(out / "report.md", 60)
+        assert urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).status == 200
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+    assert all(step["valid"] for step in read(out / "summary.json")["steps"])
+
+
+def post(url: str, body: bytes) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=10).read()
+            return
+        except (urllib.error.URLError, ConnectionError):
+            assert time.monotonic() < deadline, f"{url} never answered"
+            time.sleep(0.2)

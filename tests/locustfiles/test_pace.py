@@ -1,0 +1,205 @@
+"""The pace of a process: who may send when, and when its part of an order is done."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporters.fleet import Order
+from exporters.sample import Step
+from locustfiles._pace import LONGEST_BACKOFF_S, Pace, offset
+from scenarios.scenario import Cell
+
+CELL = Cell(input="short", output="long", input_tokens=128, output_tokens=1024)
+
+
+class Blocked(Exception):
+    """A user would wait here."""
+
+
+class Clock:
+    """A gate that passes time instead of waiting; without a timeout it says that the user is parked."""
+
+    def __init__(self) -> None:
+        self.ns = 0
+
+    def now(self) -> int:
+        return self.ns
+
+    def wait(self, timeout: float | None) -> None:
+        if timeout is None:
+            raise Blocked
+        self.ns += int(timeout * 1e9) + 1
+
+    def open(self) -> None:
+        pass
+
+
+def step(users: int, requests: int | None = None) -> Step:
+    return Step(id=f"s{users}", workload="matrix", arm="a", block=1, cell=CELL, concurrency=users, requests=requests)
+
+
+class Process:
+    """One worker under test: its pace, its clock, the answers it gave."""
+
+    def __init__(self, users: int) -> None:
+        self.clock, self.answers = Clock(), []
+        self.pace = Pace(self.clock, lambda: 0, lambda order, facts: self.answers.append((order.phase, facts)))
+        self.slots = [self.pace.enlist() for _ in range(users)]
+        self.users, self.seq = users, 0
+
+    def order(self, phase: str, **fields: object) -> None:
+        self.seq += 1
+        known = {"arm": "a", "cell": CELL, "step": step(self.users), "users": self.users}
+        self.pace.obey(Order(seq=self.seq, phase=phase, **{**known, **fields}), self.clock.ns)
+
+    def send(self, index: int, outcome: str = "ok", retry_after: float | None = None) -> str:
+        self.pace.wait(self.slots[index], self.clock.now)
+        turn = self.pace.begin(self.slots[index], self.clock.ns)
+        self.clock.ns += 1_000_000
+        self.pace.end(self.slots[index], turn, outcome, 0.001, retry_after)
+        return turn.phase
+
+    def answered(self) -> list[str]:
+        return [phase for phase, _ in self.answers]
+
+
+def test_warm_up_is_one_request_of_each_user() -> None:
+    """Every user sends once, then waits; the answer comes after the last one and carries the mean E2E."""
+    process = Process(2)
+    process.order("warmup", step=None)
+
+    assert process.send(0) == "warmup"
+    assert process.answered() == []
+    assert process.send(1) == "warmup"
+    assert process.answers == [("warmup", {"users": 2, "e2e_s": 0.001})]
+    for slot in process.slots:
+        try:
+            process.pace.wait(slot, process.clock.now)
+        except Blocked:
+            continue
+        raise AssertionError("a warmed-up user may not send again")
+
+
+def test_settle_needs_a_whole_request_sent_after_its_order() -> None:
+    """A request that was in flight when the settle order came does not count; the next one of each user does."""
+    process = Process(2)
+    process.order("warmup", step=None)
+    for index in (0, 1):
+        process.send(index)
+    process.order("fill")
+    early = process.pace.begin(process.slots[0], process.clock.ns)
+    process.order("settle")
+    process.pace.end(process.slots[0], early, "ok", 0.1, None)
+    process.send(1)
+    assert process.answered() == ["warmup", "fill"]
+
+    process.send(0)
+
+    assert process.answered() == ["warmup", "fill", "settle"]
+
+
+def test_newcomers_wait_while_the_rung_fills() -> None:
+    """During fill those who were there hold the load; new users start with the settle order."""
+    process = Process(1)
+    process.order("warmup", step=None)
+    process.send(0)
+    newcomer = process.pace.enlist()
+    process.order("fill", users=2)
+    assert process.send(0) == "settle"
+
+    try:
+        process.pace.wait(newcomer, process.clock.now)
+    except Blocked:
+        return
+    raise AssertionError("a newcomer must wait for the settle order")
+
+
+@given(users=st.integers(1, 12), turns=st.integers(1, 4), minimum=st.integers(1, 40))
+def test_a_window_is_full_at_turns_and_minimum(users: int, turns: int, minimum: int) -> None:
+    """The window's answer comes exactly when every user has sent `turns` and all together `minimum` requests."""
+    process = Process(users)
+    process.order("settle")
+    process.order("window", turns=turns, min_requests=minimum)
+    sent = 0
+    while "window" not in process.answered():
+        assert sent < turns * users or sent < minimum
+        process.send(sent % users)
+        sent += 1
+
+    assert sent == max(turns * users, minimum)
+
+
+def test_tail_ends_with_the_last_request_that_the_window_saw() -> None:
+    """Requests sent in the tail do not hold it; one sent in the window does, and the window's length is told."""
+    process = Process(2)
+    process.order("settle")
+    process.order("window")
+    held = process.pace.begin(process.slots[0], process.clock.ns)
+    process.clock.ns += 2_000_000_000
+    process.order("tail")
+    assert process.send(1) == "tail"
+    late = process.pace.begin(process.slots[1], process.clock.ns)
+    assert "tail" not in process.answered()
+
+    process.pace.end(process.slots[0], held, "ok", 2.0, None)
+
+    assert process.answers[-1][0] == "tail"
+    assert process.answers[-1][1]["window_s"] == 2.0
+    process.pace.end(process.slots[1], late, "ok", 0.1, None)
+
+
+def test_first_requests_of_a_rung_are_spread_over_the_last_e2e() -> None:
+    """Users of one rung start at different times within [0, spread]; the second request follows at once."""
+    process = Process(8)
+    process.order("settle", spread_s=2.0)
+    starts = []
+    for slot in process.slots:
+        process.clock.ns = 0
+        process.pace.wait(slot, process.clock.now)
+        starts.append(process.clock.ns / 1e9)
+        turn = process.pace.begin(slot, process.clock.ns)
+        process.pace.end(slot, turn, "ok", 1.0, None)
+        before = process.clock.ns
+        process.pace.wait(slot, process.clock.now)
+        assert process.clock.ns == before
+
+    assert all(0 <= start <= 2.01 for start in starts)
+    assert max(starts) - min(starts) > 0.5
+
+
+def test_offsets_are_the_same_in_both_arms_and_new_per_block() -> None:
+    """The draw knows block, cell, rung and user, not the arm."""
+    one = Order(seq=1, phase="settle", arm="baseline", block=1, cell=CELL, users=8)
+    other_arm = Order(seq=9, phase="settle", arm="candidate", block=1, cell=CELL, users=8)
+    next_block = Order(seq=9, phase="settle", arm="baseline", block=2, cell=CELL, users=8)
+
+    assert [offset(7, one, user) for user in range(8)] == [offset(7, other_arm, user) for user in range(8)]
+    assert all(offset(7, one, user) != offset(7, next_block, user) for user in range(8))
+
+
+@given(failures=st.integers(1, 20), retry_after=st.none() | st.floats(0, 1000))
+def test_failures_back_off(failures: int, retry_after: float | None) -> None:
+    """After the k-th failure in a row a user waits max(Retry-After, 0.5 s x 2^(k-1)), 30 s at most."""
+    process = Process(1)
+    process.order("settle")
+    for _ in range(failures):
+        process.send(0, "http_error", retry_after)
+    before = process.clock.ns
+    process.pace.wait(process.slots[0], process.clock.now)
+
+    expected = min(max(retry_after or 0.0, 0.5 * 2 ** (failures - 1)), LONGEST_BACKOFF_S)
+    assert abs((process.clock.ns - before) / 1e9 - expected) < 0.01
+
+
+def test_tasks_close_their_window_at_their_number_of_requests() -> None:
+    """A task step's window is full when its requests were sent, whatever the turns."""
+    process = Process(2)
+    process.order("settle", step=step(2, requests=5), workload="task", cell=None)
+    process.order("window", step=step(2, requests=5), workload="task", cell=None, turns=3)
+    sent = 0
+    while "window" not in process.answered():
+        process.send(sent % 2)
+        sent += 1
+
+    assert sent == 5

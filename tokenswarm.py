@@ -1,0 +1,159 @@
+"""tokenswarm: load-test an LLM service and learn whether a change may ship. One verb, one room."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+app = typer.Typer(
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with: tokenswarm demo. Then copy a preset from scenarios/, set your URL, and: tokenswarm run FILE.",
+)
+
+HOME = Path(__file__).resolve().parent
+USAGE, CRASH = 2, 1
+
+ScenarioFile = Annotated[
+    Path, typer.Argument(help="Scenario file (TOML); presets are in scenarios/.", metavar="SCENARIO")
+]
+Overrides = Annotated[
+    list[str],
+    typer.Option("--set", help="Override one dotted key: arms.baseline.url=http://host:8000.", metavar="KEY=VALUE"),
+]
+
+
+def main() -> None:
+    """The console script: every expected failure is one line and an exit code."""
+    from scenarios.load import ScenarioError
+
+    try:
+        app()
+    except ScenarioError as error:
+        fail(str(error))
+
+
+def fail(text: str, code: int = USAGE) -> NoReturn:
+    """One clear line on stderr, then the exit code."""
+    print(f"tokenswarm: {text}", file=sys.stderr)  # noqa: T201
+    sys.exit(code)
+
+
+@app.command()
+def demo(
+    real: Annotated[
+        bool, typer.Option("--real", help="A small real model on llama.cpp (extra `engine`) instead of the simulator.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="The run directory; default runs/<UTC time>-demo.")] = None,
+) -> None:
+    """See it work: ladder, matrix, two arms, tasks and a report, in about five minutes, on this machine alone."""
+    from simulator.demo import run_demo
+
+    sys.exit(run_demo(real, out))
+
+
+@app.command()
+def plan(scenario: ScenarioFile, overrides: Overrides = []) -> None:  # noqa: B006 (typer reads it)
+    """What would run: steps, hours, tokens, money, and the smallest effect that it could show."""
+    from rich.console import Console
+
+    from scenarios.load import load_scenario
+    from shapes._estimate import estimate, refusal
+    from shapes._plan import make_plan
+    from shapes._preview import preview
+
+    asked = load_scenario(scenario, overrides)
+    steps = make_plan(asked)
+    costs = estimate(steps, asked)
+    preview(Console(), asked, steps, costs)
+    refused = refusal(costs, asked)
+    if refused:
+        fail(refused)
+
+
+@app.command()
+def check(scenario: ScenarioFile, overrides: Overrides = []) -> None:  # noqa: B006 (typer reads it)
+    """Ask each arm a few short requests: does it answer, stream, count tokens, honour lengths, cache, show metrics?"""
+    import locust  # noqa: F401 (patches sockets for gevent, before ssl is imported)
+    from rich.console import Console
+
+    from locustfiles._check import check as check_services
+    from scenarios.load import load_scenario
+    from shapes._progress import print_findings
+
+    checked = check_services(load_scenario(scenario, overrides))
+    print_findings(Console(), checked.findings)
+    if any(finding.status == "fatal" for finding in checked.findings):
+        fail("an arm cannot be measured: see above", USAGE)
+
+
+@app.command()
+def run(
+    scenario: Annotated[
+        Path | None, typer.Argument(help="Scenario file; none with --resume.", metavar="[SCENARIO]")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run directory; default runs/<UTC time>-<scenario>.")] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Worker processes; 1 = one process does it all.")] = 1,
+    resume: Annotated[Path | None, typer.Option(help="Do what is left of an earlier run; takes no SCENARIO.")] = None,
+    overrides: Overrides = [],  # noqa: B006 (typer reads it)
+) -> None:
+    """Measure: check the arms, climb the ladder, write the run directory and its report. Exit code: the verdict's.
+
+    0 pass, 1 crash, 2 usage or configuration, 3 a gate is breached, 4 a gated figure stayed invalid or inconclusive.
+    """
+    from shapes._launch import launch
+
+    if (scenario is None) == (resume is None):
+        fail("give a SCENARIO, or --resume DIR, and not both")
+    launch(scenario, out, processes, resume, overrides)
+
+
+@app.command()
+def report(runs: Annotated[list[Path], typer.Argument(help="Run directories.", metavar="RUN...")]) -> None:
+    """Summarize runs again: summary.json, report.html, report.md, and a table here. Also after a crash."""
+    from exporters.record import RecordError
+    from reports.write import write_report
+
+    codes = []
+    for directory in runs:
+        try:
+            codes.append(write_report(directory))
+        except RecordError as error:
+            fail(str(error))
+    sys.exit(max(codes))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def simulate(context: typer.Context) -> None:
+    """A stand-in LLM service with known answers (see `tokenswarm simulate --help`)."""
+    os.execv(sys.executable, [sys.executable, "-m", "simulator", *context.args])
+
+
+@app.command()
+def calibrate(
+    streams: Annotated[int, typer.Option(min=1, help="Streams at once.")] = 400,
+    gap_ms: Annotated[float, typer.Option(min=0.1, help="Milliseconds between the tokens of a stream.")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each measurement.")] = 5.0,
+) -> None:
+    """How wrong this client is on this machine: its TTFT, gap and E2E against the simulator's own send stamps."""
+    from rich.console import Console
+
+    from shapes._calibrate import keep, measure, rungs_up_to
+    from shapes._preview import show_calibration
+    from simulator.process import served
+
+    arguments = ("--scripted", "--ttft-ms", "50", "--gap-ms", str(gap_ms), "--tokens", "100")
+    with served("simulator", arguments) as url:
+        rungs = measure(url, rungs_up_to(streams), seconds)
+    show_calibration(Console(), keep(rungs, gap_ms))
+
+
+if __name__ == "__main__":
+    main()
