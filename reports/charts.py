@@ -68,7 +68,7 @@ def ladders(points: list[Point], manifest: dict[str, Any]) -> list[tuple[str, li
         here = [p for p in points if p.get("cell") and cell_key(p["cell"]) == key]
         if len({load_of(p) for p in here}) > 1:
             drawn.append((cell_name(cell), _ladder(here, arms, rules_for(manifest, cell))))
-    return drawn
+    return [(name, charts) for name, charts in drawn if charts]
 
 
 def _ladder(points: list[Point], arms: list[str], rules: Rules) -> list[Chart]:
@@ -94,9 +94,9 @@ def latency_chart(points: list[Point], arms: list[str], metric: str, rules: Rule
 
 
 def throughput_chart(points: list[Point], arms: list[str], rules: Rules) -> Chart | None:
-    """Output tokens per second against load; None without a value."""
+    """Output tokens per second against load; None when none arrived."""
     known = [p for p in points if p.get("throughput", {}).get("output_tokens") is not None]
-    if not known:
+    if not any(p["throughput"]["output_tokens"] for p in known):
         return None
     rows = [_row(p, arms, p["throughput"]["output_tokens"], None) for p in known]
     words = _words(known, lambda p: f"{p['throughput']['output_tokens']:,.0f}")

@@ -91,7 +91,12 @@ def heat_maps(points: list[Point], at: float | None) -> list[tuple[str, list[Tab
         return []
     maps = [_latency_map(here, metric) for metric in ("ttft_s", "tpot_s", "e2e_s")]
     tokens = _grids(here, lambda p: p.get("throughput", {}).get("output_tokens"), tokens_per_s)
-    return [*maps, ("Output tokens/s", tokens)]
+    return [(title, grids) for title, grids in [*maps, ("Output tokens/s", tokens)] if _shaded_at_all(grids)]
+
+
+def _shaded_at_all(grids: list[Table]) -> bool:
+    """Whether a map has any value to show."""
+    return any(shown.shade is not None for table in grids for row in table.rows for shown in row)
 
 
 def _latency_map(points: list[Point], metric: str) -> tuple[str, list[Table]]:

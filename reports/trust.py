@@ -129,10 +129,16 @@ def _calibration(figures: Mapping[str, Any] | None) -> list[tuple[Shown, ...]]:
         why = absent("not calibrated: run `tokenswarm calibrate` on this machine")
         return [(Shown("Error against known answers"), why, Shown("calibrated"))]
     return [
-        (label(f"Calibration: {name.removesuffix('_s').replace('_', ' ')}"), Shown(_figure(name, value)), Shown(""))
+        (label(f"Calibration: {_in_words(name)}"), Shown(_figure(name, value)), Shown(""))
         for name, value in figures.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     ]
+
+
+def _in_words(name: str) -> str:
+    """A figure's key as words: its unit is printed with the value."""
+    words = name if name.endswith("_per_s") else name.removesuffix("_s")
+    return words.replace("_per_s", "/s").replace("_", " ")
 
 
 def _figure(name: str, value: float) -> str:

@@ -92,6 +92,7 @@ def test_nothing_measured_draws_nothing():
     assert charts.latency_chart(samples.all_failed()["points"], ["service"], "ttft_s", RULES) is None
     assert charts.ladders(samples.one_step()["points"], samples.manifest()) == []
     assert charts.ladders([], samples.manifest()) == []
+    assert charts.ladders(samples.all_failed()["points"], samples.manifest()) == []
 
 
 def test_a_chart_in_words_says_both_ends():
