@@ -1,0 +1,139 @@
+"""Every misbehaviour of the hostile server ends as it should, in time, and leaves nothing open."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from gevent.hub import get_hub
+
+from exporters.sample import Timeline
+from locustfiles._wire import Connection, Deadlines, Failure, Target, head
+
+HOSTILE = Path(__file__).with_name("hostile.py")
+SPEC = importlib.util.spec_from_file_location("hostile", HOSTILE)
+hostile = importlib.util.module_from_spec(SPEC)
+sys.modules["hostile"] = hostile
+SPEC.loader.exec_module(hostile)
+CASES = hostile.CASES
+SLACK_S = 2.0  # of a slow machine
+
+
+class Events:
+    """A sink that counts data events with a body other than [DONE] or a finish."""
+
+    def __init__(self, chunks: array[int]) -> None:
+        self.chunks, self.status, self.headers, self.rest, self.closed = chunks, 0, {}, b"", False
+
+    def begin(self, status: int, headers: dict[str, str]) -> None:
+        self.status, self.headers = status, headers
+
+    def feed(self, data: bytes, at_ns: int) -> None:
+        *events, self.rest = (self.rest + data).split(b"\n\n")
+        for event in events:
+            if event.startswith(b"data: ") and b"[DONE]" not in event and b'finish_reason": "stop' not in event:
+                self.chunks.append(at_ns)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture(scope="module")
+def ports() -> Iterator[dict[str, int]]:
+    with subprocess.Popen(
+        [sys.executable, str(HOSTILE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        yield json.loads(server.stdout.readline())
+        server.stdin.close()
+
+
+def exchange(case: hostile.Case, port: int) -> tuple[Failure | None, Events, Timeline, float]:
+    """What the last of the case's exchanges came to, and how long the longest took."""
+    target = Target(scheme=case.scheme, host="127.0.0.1", port=port)
+    body = b"x" * case.prompt
+    connection, longest = Connection(target), 0.0
+    try:
+        for turn in range(case.exchanges):
+            if turn:
+                gevent.sleep(0.06)  # whatever happens to an idle connection happens now
+            timeline, start = Timeline(), time.monotonic()
+            sink = Events(timeline.chunks)
+            request = [head("POST", target, "/v1/chat/completions", {}, len(body)), body[:50], body[50:]]
+            deadlines = Deadlines(total_s=case.total_s, first_token_s=case.first_s)
+            failure = connection.exchange(request, sink, timeline, deadlines)
+            longest = max(longest, time.monotonic() - start)
+    finally:
+        connection.close()
+    return failure, sink, timeline, longest
+
+
+def check(case: hostile.Case, port: int) -> None:
+    failure, sink, timeline, took_s = exchange(case, port)
+
+    kind = failure.kind if failure else None
+    assert kind in ((case.failure or "").split("|") if case.failure else [None]), failure
+    assert case.says in (failure.detail if failure else "")
+    assert len(timeline.chunks) == case.events
+    assert sink.status == case.status
+    assert sink.closed == (case.failure is None) == (timeline.end is not None)
+    assert timeline.attempts == case.attempts
+    assert took_s < case.total_s + SLACK_S
+    assert list(timeline.chunks) == sorted(timeline.chunks)
+    if timeline.chunks:
+        assert timeline.sent <= timeline.headers <= timeline.first
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_misbehaviour_ends_in_its_outcome(name: str, ports: dict[str, int]) -> None:
+    """Each named misbehaviour ends as written beside it, within its deadline."""
+    check(CASES[name], ports[name])
+
+
+def sockets() -> int:
+    """Open sockets of this process."""
+    links = (
+        os.readlink(f"/proc/self/fd/{fd}")
+        for fd in os.listdir("/proc/self/fd")
+        if os.path.exists(f"/proc/self/fd/{fd}")
+    )
+    return sum(link.startswith("socket:") for link in links)
+
+
+def test_all_at_once_leave_nothing_behind(ports: dict[str, int]) -> None:
+    """All misbehaviours at once, three times each: every one ends, no socket stays open, nothing waits in the hub."""
+    before, watchers = sockets(), get_hub().loop.activecnt
+    cases = [(case, ports[name]) for name, case in CASES.items() if "reused" not in name]  # those count connections
+    crowd = [gevent.spawn(exchange, *case) for case in cases * 3]
+    gevent.joinall(crowd, timeout=30)
+
+    assert [greenlet for greenlet in crowd if not greenlet.successful()] == []
+    wrong = [
+        (case, greenlet.value[0])
+        for (case, _), greenlet in zip(cases * 3, crowd, strict=True)
+        if (greenlet.value[0].kind if greenlet.value[0] else "None") not in str(case.failure)
+    ]
+    assert wrong == []
+    assert sockets() == before
+    assert get_hub().loop.activecnt == watchers
+
+
+def test_a_killed_exchange_closes_its_connection(ports: dict[str, int]) -> None:
+    """A user that Locust kills in the middle of a reply leaves no socket and no watcher."""
+    before, watchers = sockets(), get_hub().loop.activecnt
+    user = gevent.spawn(exchange, CASES["stall_after_first_token"], ports["stall_after_first_token"])
+    gevent.sleep(0.1)
+    opened = sockets()
+    user.kill()
+
+    assert opened == before + 1
+    assert sockets() == before
+    assert get_hub().loop.activecnt == watchers
