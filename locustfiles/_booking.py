@@ -22,6 +22,7 @@ class Exchange(msgspec.Struct, frozen=True):
     ask: Ask
     timeline: Timeline
     reply: Reply
+    ended: int  # on the monotonic clock, however it ended
     failure: Failure | None = None
     aborted: bool = False
 
@@ -51,7 +52,7 @@ def sample_of(
     outcome, error = ("aborted", None) if exchange.aborted else classify(reply, exchange.failure, asked)
     tokens = usage.output if usage and usage.output is not None else client_tokens
     gaps, censored = timeline.gaps_s()
-    share = window_share(timeline, window, usage.input if usage else None, tokens)
+    share = window_share(exchange, window, usage.input if usage else None, tokens)
     sample = Sample(
         request_id=f"{worker}-{number}",
         workload=order.workload,
@@ -114,12 +115,14 @@ def _streamed_tokens(reply: Reply, tokens: int | None) -> int | None:
     return None if tokens is None else tokens - hidden
 
 
-def window_share(timeline: Timeline, window: Span, input_tokens: int | None, output_tokens: int | None) -> WindowShare:
+def window_share(exchange: Exchange, window: Span, input_tokens: int | None, output_tokens: int | None) -> WindowShare:
     """A chunk is credited n/chunks tokens when it arrived in the window, the input at the first chunk."""
-    if window.opened is None or timeline.end is None:
+    timeline = exchange.timeline
+    if window.opened is None or not timeline.sent:
         return WindowShare()
-    closed = timeline.end if window.closed is None else window.closed
-    life = max(0, min(timeline.end, closed) - max(timeline.sent, window.opened)) / 1e9
+    ended = exchange.ended if timeline.end is None else timeline.end
+    closed = ended if window.closed is None else window.closed
+    life = max(0, min(ended, closed) - max(timeline.sent, window.opened)) / 1e9
     stamps = np.frombuffer(timeline.chunks, dtype=np.int64)
     if not len(stamps):
         return WindowShare(life)

@@ -96,7 +96,7 @@ class Probe:
             failure = self.service.send(connection, ask, timeline, reply)
         finally:
             connection.close()
-        exchange = Exchange(self._turn, ask, timeline, reply, failure)
+        exchange = Exchange(self._turn, ask, timeline, reply, time.monotonic_ns(), failure)
         client = output_tokenizer(self._scenario).count("".join(reply.reasoning + reply.text))
         sample, _, _ = sample_of(exchange, -1, len(self._samples) + 1, Span(), client or None)
         self._samples.append(sample)

@@ -133,7 +133,7 @@ class Swarm:
     @property
     def worker(self) -> int:
         """This process's index among the workers."""
-        return max(self.runner.worker_index, 0)
+        return max(int(self.runner.worker_index), 0)
 
     def _client_tokens(self, reply: Reply, step: str | None) -> int | None:
         """The client's own count of the output: always without usage, else of the first few replies of a step."""

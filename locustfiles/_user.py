@@ -6,7 +6,6 @@ import time
 
 from gevent import GreenletExit
 from locust import User, task
-from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from exporters.sample import Timeline
 from locustfiles._booking import Exchange
@@ -33,13 +32,10 @@ class LlmUser(User):
             connection.close()
         self.swarm.pace.leave(self.slot)
 
-    def wait(self) -> None:
-        """Wait for the next turn; Locust may end a user at once while it waits."""
-        if self._state == LOCUST_STATE_STOPPING:
-            return
-        self._state = LOCUST_STATE_WAITING
+    def wait_time(self) -> float:
+        """Wait for the next turn. Locust calls this between tasks, in a state in which it may end a user at once."""
         self.swarm.pace.wait(self.slot, time.monotonic_ns)
-        self._state = LOCUST_STATE_RUNNING
+        return 0.0
 
     @task
     def ask(self) -> None:
@@ -52,11 +48,11 @@ class LlmUser(User):
         try:
             failure = service.send(self._connection(turn.order.arm), ask, timeline, reply)
         except GreenletExit:
-            self._book(Exchange(turn, ask, timeline, reply, aborted=True))
+            self._book(Exchange(turn, ask, timeline, reply, time.monotonic_ns(), aborted=True))
             raise
         if reply.status == 401:
             service.renew_key()
-        self._book(Exchange(turn, ask, timeline, reply, failure))
+        self._book(Exchange(turn, ask, timeline, reply, time.monotonic_ns(), failure))
 
     def _connection(self, arm: str) -> Connection:
         connection = self._connections.get(arm)
