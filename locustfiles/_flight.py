@@ -130,8 +130,11 @@ class Flight:
             self._land(None)
 
     def _closed(self, at: int) -> None:
-        self._framing.at = at
-        if self._framing.eof():
+        framing = self._framing
+        framing.at = at
+        whole = framing.eof()
+        framing.keep = False
+        if whole:
             self._land(None)
         else:
             self._land(self._failure or Failure("closed", f"{self._target.place} closed {self._framing.where()}"))

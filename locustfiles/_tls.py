@@ -79,15 +79,16 @@ class Tls:
 
 def refusal(error: OSError, target: Target) -> Failure:
     """A TLS error as one line that says what to do."""
-    name, reason = target.server_name or target.host, getattr(error, "reason", None) or ""
+    name = target.server_name or target.host
+    reason = (getattr(error, "reason", None) or str(error)).upper().replace(" ", "_")  # not every alert has a reason
     if isinstance(error, ssl.SSLCertVerificationError):
         text = f"the certificate of {name} is not accepted ({error.verify_message}): ca_file names whom to trust"
     elif "NO_APPLICATION_PROTOCOL" in reason:
         text = f"{target.place} speaks HTTP/2 only: put an HTTP/1.1 endpoint in front of it"
-    elif reason in PLAIN_HTTP:
+    elif any(plain in reason for plain in PLAIN_HTTP):
         text = f"{target.place} does not speak TLS: is it http:// ?"
     elif "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason:
         text = f"{target.place} refused the handshake ({reason}): does it ask for client_cert and client_key?"
     else:
-        text = f"TLS with {target.place} failed: {reason or error.strerror or error}"
+        text = f"TLS with {target.place} failed: {error.strerror or error}"
     return Failure("tls", text)

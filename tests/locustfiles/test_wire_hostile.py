@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -12,27 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import gevent
+import hostile
 import pytest
 from gevent.hub import get_hub
+from hostile import CASES
 
 from exporters.sample import Timeline
 from locustfiles._dialects import DIALECTS, Reply
 from locustfiles._outcome import classify
 from locustfiles._wire import Connection, Deadlines, Failure, Target, head
 
-HOSTILE = Path(__file__).with_name("hostile.py")
-SPEC = importlib.util.spec_from_file_location("hostile", HOSTILE)
-hostile = importlib.util.module_from_spec(SPEC)
-sys.modules["hostile"] = hostile
-SPEC.loader.exec_module(hostile)
-CASES = hostile.CASES
 SLACK_S = 2.0  # of a slow machine
 
 
 @pytest.fixture(scope="module")
 def ports() -> Iterator[dict[str, int]]:
     with subprocess.Popen(
-        [sys.executable, str(HOSTILE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, hostile.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:
         yield json.loads(server.stdout.readline())
         server.stdin.close()
