@@ -59,9 +59,7 @@ class Timeline(msgspec.Struct, kw_only=True):
     user_reads: int = 0
     clock_steps: int = 0
     attempts: int = 1
-    dns_s: float | None = (
-        None  # connection set-up: fields of their own, never part of TTFT; None on a reused connection
-    )
+    dns_s: float | None = None  # connection set-up, never part of TTFT; None on a reused connection
     connect_s: float | None = None
     tls_s: float | None = None
 
@@ -74,6 +72,11 @@ class Timeline(msgspec.Struct, kw_only=True):
     def last(self) -> int | None:
         """Arrival of the last such chunk."""
         return self.chunks[-1] if self.chunks else None
+
+    @property
+    def content_reads(self) -> int:
+        """Reads that brought at least one content chunk."""
+        return len(self.chunks) - sum(count - 1 for _, count, _ in self.merged)
 
     @property
     def ttft_s(self) -> float | None:
@@ -121,7 +124,7 @@ class Timeline(msgspec.Struct, kw_only=True):
 
     def tpot_s(self, tokens: int | None, first_tokens: int = 1) -> float | None:
         """Time per output token: (last - first) / (tokens - first_tokens); absent when the stream came in one piece."""
-        if tokens is None or tokens <= first_tokens or len(self.lags) < 2 or not self.chunks:
+        if tokens is None or tokens <= first_tokens or self.content_reads < 2:
             return None
         span = self.chunks[-1] - self.chunks[0]
         return None if span < SHORTEST_DECODE_NS else span / (tokens - first_tokens) / 1e9
@@ -135,7 +138,8 @@ class Timeline(msgspec.Struct, kw_only=True):
             if uncertainty < CENSORED_FROM_NS:
                 continue
             keep = np.ones(len(gaps), dtype=bool) if keep is None else keep
-            # gap i lies between chunks i and i + 1; the one before the read is as uncertain as those inside it
+            # Gap i lies between chunks i and i + 1. The one before the read is as uncertain as those inside it; the
+            # one after it is exact, since the read's last chunk bears the stamp.
             inside = slice(max(start - 1, 0), start + count - 1)
             keep[inside] = False
             censored.extend([uncertainty / 1e9] * (inside.stop - inside.start))

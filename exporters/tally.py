@@ -15,7 +15,9 @@ SUMS = (
     "all_sent", "sent", "in_flight_s", "finished", "input_tokens", "output_tokens", "chunks", "buffered", "streamed",
     "kernel_reads", "user_reads", "clock_steps", "backoff_s",
 )  # fmt: skip
-BUFFERED_CHUNKS, BUFFERED_SHARE = 8, 0.9  # METRICS: TTFT > 90 % of E2E at >= 8 chunks
+# METRICS: TTFT > 90 % of E2E at >= 8 chunks. That alone is also true of a short reply after a long queue, so the chunks
+# must have come in a burst too: no model decodes a stream in less than 1 ms a step.
+BUFFERED_CHUNKS, BUFFERED_SHARE, BURST_GAP_S = 8, 0.9, 0.001
 
 Seconds = npt.NDArray[np.float64]
 
@@ -23,8 +25,11 @@ Seconds = npt.NDArray[np.float64]
 class StepTally:
     """One step's requests: a commutative monoid under `merge`.
 
-    `sent`, `by_outcome` and the latencies are of requests sent in the window; `in_flight_s`, `finished` and the tokens
-    are what of any request fell into it (METRICS: by time of arrival).
+    Of requests sent in the window: `sent`, `by_outcome`, `chunks`, `backoff_s`, gaps, censored gaps, lags and the
+    TTFT's uncertainty; of the ok ones among them `ttft`, `tpot`, `e2e`, and `streamed` (>= 8 chunks, so that a buffer
+    would show) with `buffered`. Of any request, whenever it was sent: `all_sent`, reads and clock steps, and what of it
+    fell into the window: `in_flight_s`, tokens by their time of arrival, `finished` (ok requests by the share of their
+    life; a refusal within a millisecond is no throughput).
     """
 
     def __init__(self) -> None:
@@ -49,7 +54,7 @@ class StepTally:
         if sample.window_s is None:
             return
         self.in_flight_s += sample.window_s
-        if sample.end_s:
+        if sample.end_s and sample.outcome == "ok":
             self.finished += sample.window_s / sample.end_s
         self.input_tokens += sample.window_input_tokens or 0.0
         self.output_tokens += sample.window_output_tokens or 0.0
@@ -71,9 +76,10 @@ class StepTally:
         for sketch, value in ((self.ttft, sample.ttft_s), (self.tpot, sample.tpot_s), (self.e2e, sample.e2e_s)):
             if value is not None:
                 sketch.add_one(value)
-        if sample.ttft_s is not None and sample.e2e_s and sample.chunks >= BUFFERED_CHUNKS:
+        if sample.ttft_s is not None and sample.e2e_s is not None and sample.chunks >= BUFFERED_CHUNKS:
             self.streamed += 1
-            self.buffered += sample.ttft_s > BUFFERED_SHARE * sample.e2e_s
+            burst = sample.e2e_s - sample.ttft_s < BURST_GAP_S * (sample.chunks - 1)
+            self.buffered += burst and sample.ttft_s > BUFFERED_SHARE * sample.e2e_s
 
     def merge(self, other: StepTally) -> None:
         """Add another part of the same step."""
@@ -87,7 +93,8 @@ class StepTally:
     def to_wire(self) -> dict[str, Any]:
         """Plain values for a message or a file."""
         sums = {name: getattr(self, name) for name in SUMS}
-        return {**sums, "by_outcome": self.by_outcome, **{name: getattr(self, name).to_wire() for name in SKETCHES}}
+        sketches = {name: getattr(self, name).to_wire() for name in SKETCHES}
+        return {**sums, "by_outcome": dict(self.by_outcome), **sketches}
 
     @classmethod
     def from_wire(cls, wire: dict[str, Any]) -> StepTally:
