@@ -52,13 +52,14 @@ def measure(url: str, rungs: list[int], seconds: float, tokens: int = TOKENS) ->
         command = [sys.executable, "-m", "locust", "-f", entries, "--headless", "--only-summary"]
         command += ["--logfile", str(out / "locust.log"), "--json-file", str(out / "locust")]
         command += ["--scenario", str(scenario), "--out", str(out)]
-        subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=False, capture_output=True)
         rungs_measured: dict[str, Any] = json.loads((out / "errors.json").read_text(encoding="utf-8"))
         steps = json.loads((out / "steps.json").read_text(encoding="utf-8"))["steps"]
     for step in steps:
         figures = rungs_measured.get(str(step["step"]["concurrency"]))
         if figures is not None:
             figures["cpu"], figures["why_invalid"] = step["client"].get("cpu"), step["why_invalid"]
+            figures["chunks_per_s"] = step["tally"]["output_tokens"] / step["window_s"]  # a chunk is a token here
     return rungs_measured
 
 

@@ -82,8 +82,9 @@ class Crew:
 
     def users(self, count: int) -> bool:
         """Have exactly `count` users running, as reported by the workers; False when they never get there."""
-        if self.runner.user_count != count:
-            self.runner.start(count, spawn_rate=max(count, 1))
+        change = abs(count - self.runner.user_count)
+        if change:
+            self.runner.start(count, spawn_rate=change)  # all of them in one dispatch
         deadline = time.monotonic() + RAMP_TIMEOUT_S
 
         def there() -> bool:
