@@ -1,7 +1,7 @@
 """The run on disk, the only contract between the swarm and the reports: append while running, read afterwards.
 
-While running, rows go to `requests.arrows`, an Arrow stream that is readable at any length; the end makes a Parquet file
-of it. Every JSON file is replaced atomically.
+While running, rows go to `requests.arrows`, an Arrow stream that is readable at any length; the end makes a Parquet
+file of it. Every JSON file is replaced atomically.
 """
 
 from __future__ import annotations
@@ -11,21 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from exporters.rows import SCHEMA, pack, unpack
-from exporters.writer import (
-    PARQUET,
-    RESPONSES,
-    STREAMS,
-    RecordError,
-    RunWriter,
-    StepRecord,
-    convert,
-    read_manifest,
-    read_steps,
-    read_stream,
-)
+from exporters.files import RESPONSES, RecordError, StepRecord, read_manifest, read_steps
+from exporters.rows import pack, read_rows, unpack
+from exporters.writer import RunWriter, convert
 from scenarios.load import scenario_from_wire
 from scenarios.scenario import Scenario
 
@@ -54,18 +43,23 @@ class Run:
         return read_steps(self.directory)
 
     def requests(self) -> pa.Table:
-        """All rows: the Parquet file's, then those of streams that were not converted."""
-        tables = [pa.Table.from_batches([], SCHEMA)]
-        if (self.directory / PARQUET).exists():
-            tables.append(pq.read_table(self.directory / PARQUET, schema=SCHEMA))
-        for stream in sorted(self.directory.glob(STREAMS)):
-            tables.append(pa.Table.from_batches(list(read_stream(stream)), SCHEMA))
-        return pa.concat_tables(tables)
+        """All rows, in the order in which they arrived; those of a step that was cut and done again are `...-cut`."""
+        return read_rows(self.directory)
 
     def responses(self) -> list[dict[str, Any]]:
-        """The kept texts; a half-written last line is left out."""
+        """The kept texts; a line that was cut is left out."""
         try:
-            lines = (self.directory / RESPONSES).read_text(encoding="utf-8").splitlines()
+            lines = (self.directory / RESPONSES).read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
-        return [json.loads(line) for line in lines if line.endswith("}")]
+        except OSError as error:
+            raise RecordError(f"{self.directory / RESPONSES} cannot be read: {error.strerror}") from None
+        return [text for line in lines if (text := _text(line)) is not None]
+
+
+def _text(line: bytes) -> dict[str, Any] | None:
+    try:
+        text = json.loads(line)
+    except ValueError:
+        return None
+    return text if isinstance(text, dict) else None

@@ -1,24 +1,33 @@
-"""Samples as Arrow columns: the schema follows from Sample's annotations, so there is no second list of columns."""
+"""Rows as Arrow columns: packed by the workers, a stream of batches while a run lasts, one Parquet file afterwards.
+
+The schema follows from Sample's annotations, so there is no second list of columns. A packed batch is a message of the
+Arrow IPC stream format: appending it to a file that begins with the schema's message makes a stream that is readable
+at any length, without decoding anything.
+"""
 
 from __future__ import annotations
 
+import os
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from exporters.files import RecordError, removed_on_failure
 from exporters.sample import Sample
 
-SMALL = {
-    "block": pa.int32(),
-    "concurrency": pa.int32(),
-    "worker": pa.int32(),
-    "attempt": pa.int16(),
-    "status": pa.int16(),
-}
-TYPES: dict[object, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+PARQUET = "requests.parquet"
+ROWS_PER_GROUP = 65_536
+CONVERTED = b"tokenswarm.streams"  # Parquet metadata: names of the streams whose rows are in the file
+CUT = "-cut"  # marks the step of rows whose step was cut short and is done again
+
+NARROW = {"attempt": pa.int16(), "status": pa.int16(), "sent_ns": pa.int64()}  # other integers are 32 bits wide
+TYPES: dict[object, pa.DataType] = {str: pa.string(), int: pa.int32(), float: pa.float64()}
 
 
 def _column(name: str, annotation: object) -> pa.Field:
@@ -26,21 +35,153 @@ def _column(name: str, annotation: object) -> pa.Field:
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
     kind = str if typing.get_origin(kinds[0]) is typing.Literal else kinds[0]
-    if kind is int and name not in SMALL and not name.endswith("_ns"):
-        return pa.field(name, pa.int32())
-    return pa.field(name, SMALL.get(name, TYPES[kind]))
+    return pa.field(name, NARROW.get(name, TYPES[kind]))
 
 
 SCHEMA = pa.schema([_column(name, kind) for name, kind in typing.get_type_hints(Sample).items()])
+STREAM_HEAD: bytes = SCHEMA.serialize().to_pybytes()
 
 
 def pack(samples: Sequence[Sample]) -> bytes:
     """One Arrow IPC record batch without its schema: packed columns in the order of Sample's fields."""
     columns = zip(*map(msgspec.structs.astuple, samples), strict=True) if samples else ((),) * len(SCHEMA)
-    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+    arrays = [_array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
     return pa.record_batch(arrays, schema=SCHEMA).serialize().to_pybytes()  # type: ignore[no-any-return]
 
 
 def unpack(packed: bytes) -> pa.RecordBatch:
-    """The batch that `pack` made."""
-    return pa.ipc.read_record_batch(pa.py_buffer(packed), SCHEMA)
+    """The batch that `pack` made; RecordError when it is none."""
+    try:
+        return pa.ipc.read_record_batch(pa.py_buffer(packed), SCHEMA)
+    except (pa.ArrowException, OSError) as error:
+        raise RecordError(f"a worker sent rows that cannot be read: {_line(error)}") from None
+
+
+def _array(column: Sequence[object], type_: pa.DataType) -> pa.Array:
+    """A column; a service that claims 10^12 tokens or sends half a surrogate must not cost the batch its other rows."""
+    try:
+        return pa.array(column, type=type_)
+    except (pa.ArrowInvalid, OverflowError, UnicodeEncodeError):
+        return pa.array([_fitting(value, type_) for value in column], type=type_)
+
+
+def _fitting(value: object, type_: pa.DataType) -> object:
+    """The value; absent when it is no number of this width, with question marks for what is no text."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, int) and pa.types.is_integer(type_) and value.bit_length() >= type_.bit_width:
+        return None
+    return value
+
+
+# -- streams
+
+
+def read_stream(path: Path) -> Iterator[pa.RecordBatch]:
+    """The whole batches of a stream, up to where it was cut."""
+    try:
+        with pa.memory_map(str(path)) as file:
+            reader = pa.ipc.open_stream(file)
+            while True:
+                yield reader.read_next_batch()
+    except (StopIteration, pa.ArrowInvalid, OSError):
+        return
+
+
+def next_stream(directory: Path) -> Path:
+    """A stream file that this run has never had."""
+    numbers = [_number(name) for name in {path.name for path in _all_streams(directory)} | _converted(directory)]
+    number = max(numbers, default=-1) + 1
+    return directory / (f"requests.{number}.arrows" if number else "requests.arrows")
+
+
+def _all_streams(directory: Path) -> list[Path]:
+    return sorted(directory.glob("requests*.arrows"), key=lambda path: _number(path.name))
+
+
+def _number(name: str) -> int:
+    """`requests.arrows` is the first, then comes `requests.1.arrows`."""
+    parts = name.split(".")
+    return int(parts[1]) if len(parts) == 3 else 0
+
+
+def _converted(directory: Path) -> set[str]:
+    """Streams whose rows are in the Parquet file: a kill between its renaming and their removal leaves them behind."""
+    try:
+        metadata = pq.read_schema(directory / PARQUET).metadata or {}
+    except (OSError, pa.ArrowException):
+        return set()
+    return set(metadata.get(CONVERTED, b"").decode().split())
+
+
+# -- all rows of a run
+
+
+def read_rows(directory: Path) -> pa.Table:
+    """All rows of a run, in the order of their arrival: the Parquet file's, then those of streams not in it."""
+    return pa.Table.from_batches(list(_batches(directory)), SCHEMA)
+
+
+def convert_rows(directory: Path, finished: Collection[str] | None = None) -> None:
+    """All rows into one Parquet file, then the streams go; raises OSError and leaves everything as it was.
+
+    With `finished` (ids of steps), rows of any other step are marked as cut: that step will be done again, under the
+    same id, and must not find requests of an earlier attempt among its own.
+    """
+    streams = _all_streams(directory)
+    if not streams and finished is None:
+        return
+    target, part = directory / PARQUET, directory / f"{PARQUET}.part"
+    names = " ".join(sorted(_converted(directory) | {path.name for path in streams}))
+    strings = [field.name for field in SCHEMA if pa.types.is_string(field.type) and field.name != "request_id"]
+    schema = SCHEMA.with_metadata({CONVERTED: names.encode()})
+    with removed_on_failure(part):
+        with part.open("wb") as file:
+            with pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=strings) as writer:
+                for table in _groups(_batches(directory)):
+                    writer.write_table(_with_cuts(table, finished).replace_schema_metadata(schema.metadata))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, target)
+    for path in streams:
+        path.unlink()
+
+
+def _batches(directory: Path) -> Iterator[pa.RecordBatch]:
+    if (directory / PARQUET).exists():
+        try:
+            yield from pq.read_table(directory / PARQUET, schema=SCHEMA).to_batches()
+        except (OSError, pa.ArrowException) as error:
+            raise RecordError(f"{directory / PARQUET} cannot be read: {_line(error)}") from None
+    converted = _converted(directory)
+    for stream in _all_streams(directory):
+        if stream.name not in converted:
+            yield from read_stream(stream)
+
+
+def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Batches of some rows as tables of many, so that neither memory nor the file suffers from their number."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += batch.num_rows
+        if rows >= ROWS_PER_GROUP:
+            yield pa.Table.from_batches(waiting, SCHEMA).combine_chunks()
+            waiting, rows = [], 0
+    if waiting:
+        yield pa.Table.from_batches(waiting, SCHEMA).combine_chunks()
+
+
+def _with_cuts(table: pa.Table, finished: Collection[str] | None) -> pa.Table:
+    if finished is None:
+        return table
+    step = table.column("step")
+    known = pc.is_in(step, value_set=pa.array(sorted(finished), pa.string()))
+    keep = pc.or_(pc.or_(known, pc.is_null(step)), pc.fill_null(pc.ends_with(step, CUT), False))
+    marked = pc.if_else(keep, step, pc.binary_join_element_wise(step, CUT, ""))
+    return table.set_column(table.schema.get_field_index("step"), SCHEMA.field("step"), marked)
+
+
+def _line(error: BaseException) -> str:
+    return str(error).split("\n", 1)[0]

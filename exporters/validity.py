@@ -7,32 +7,52 @@ from collections.abc import Sequence
 from exporters.sample import Step
 from exporters.tally import StepTally
 
-RELATIVE, ABSOLUTE_S = 0.02, 0.0005  # DESIGN 3.5: uncertainty may reach max(2 % of the median, 0.5 ms)
+RELATIVE, ABSOLUTE_S = 0.02, 0.0005  # DESIGN 3.5: an uncertainty may reach max(2 % of the median, 0.5 ms)
 CENSORED_SHARE = 0.01
 IN_FLIGHT_TOLERANCE = 0.02  # DESIGN 4
+MORE_WORKERS = "run more worker processes (--processes), or on a machine with nothing else to do"
 
 
 def why_invalid(step: Step, tally: StepTally, window_s: float | None, faults: Sequence[str]) -> list[str]:
-    """Reasons why the step does not count, in the order in which a person should read them; empty = valid."""
-    if not tally.sent or not window_s:
-        return [*faults, "no request was sent in the window: look at the errors of the step's other phases"]
-    rules = (_client_ttft(tally), _client_gaps(tally), _buffered(tally), _in_flight(step, tally, window_s))
+    """Reasons why the step does not count, in the order in which a person should read them; empty = valid.
+
+    `faults` are what others saw of it (a worker lost, users off target, a throttled CPU), each a line that says what
+    to do.
+    """
+    if not window_s:
+        return [*faults, "the window never opened: look at locust.log for what the users waited for"]
+    if not tally.sent:
+        return [*faults, "no request was sent in the window: look at the errors of the step's earlier requests"]
+    rules = (_ttft_uncertain(tally), _gaps_censored(tally), _buffered(tally), _off_target(step, tally, window_s))
     return [*faults, *(reason for reason in rules if reason)]
 
 
-def _client_ttft(tally: StepTally) -> str | None:
+def _ttft_uncertain(tally: StepTally) -> str | None:
+    """DESIGN 3.5: the p99 of the TTFT's uncertainty against the median TTFT."""
     p99, median = tally.uncertainty.quantile(0.99), tally.ttft.quantile(0.5)
-    if p99 is None or median is None or p99 <= max(RELATIVE * median, ABSOLUTE_S):
+    if p99 is None or median is None or p99 <= allowed_s(median):
         return None
-    return f"the client was the bottleneck: TTFT uncertain by {p99 * 1e3:.2f} ms (p99); use more worker processes"
+    return (
+        f"the client was the bottleneck: TTFT is uncertain by {_ms(p99)} (p99), {_ms(allowed_s(median))} is allowed; "
+        + MORE_WORKERS
+    )
 
 
-def _client_gaps(tally: StepTally) -> str | None:
-    share = censored_share(tally)
-    p99, median = tally.censored.quantile(0.99), tally.tpot.quantile(0.5)
-    if share <= CENSORED_SHARE or p99 is None or median is None or p99 <= max(RELATIVE * median, ABSOLUTE_S):
+def _gaps_censored(tally: StepTally) -> str | None:
+    """DESIGN 3.5: more than 1 % of the gaps hidden in late reads, by more than the median TPOT allows."""
+    share, p99 = censored_share(tally), tally.censored.quantile(0.99)
+    median = tally.tpot.quantile(0.5) or tally.gap.quantile(0.5) or 0.0  # no TPOT without a token count
+    if share <= CENSORED_SHARE or p99 is None or p99 <= allowed_s(median):
         return None
-    return f"the client was the bottleneck: {share:.1%} of the gaps came in late reads; use more worker processes"
+    return (
+        f"the client was the bottleneck: {share:.1%} of the gaps are hidden in late reads and uncertain by {_ms(p99)} "
+        f"(p99), {_ms(allowed_s(median))} is allowed; {MORE_WORKERS}"
+    )
+
+
+def allowed_s(median_s: float) -> float:
+    """How uncertain a duration may be at its 99th percentile: max(2 % of its median, 0.5 ms)."""
+    return max(RELATIVE * median_s, ABSOLUTE_S)
 
 
 def censored_share(tally: StepTally) -> float:
@@ -42,19 +62,29 @@ def censored_share(tally: StepTally) -> float:
 
 
 def _buffered(tally: StepTally) -> str | None:
-    if not tally.streamed or tally.buffered * 2 <= tally.streamed:
+    """METRICS: most of the replies in which a buffer would show came in one burst at their end."""
+    if tally.buffered * 2 <= tally.streamed:
         return None
-    return "something between us and the model buffers the stream: turn response buffering off in the proxy"
-
-
-def _in_flight(step: Step, tally: StepTally, window_s: float) -> str | None:
-    """Closed loop: mean in flight within 2 % of the target, unless failures made users back off, which is their duty."""
-    mean = tally.in_flight_s / window_s
-    failed = tally.sent - tally.by_outcome.get("ok", 0)
-    if failed or tally.backoff_s or abs(mean / step.concurrency - 1) <= IN_FLIGHT_TOLERANCE:
-        return None
-    shortfall = step.concurrency - mean
     return (
-        f"{mean:.2f} requests in flight instead of {step.concurrency}: the client lost {shortfall / step.concurrency:.1%} "
-        "of its time between requests; use more worker processes, or longer outputs"
+        f"something between us and the model buffers the stream ({tally.buffered} of {tally.streamed} replies came in "
+        "one burst): turn response buffering off in the proxy (nginx: proxy_buffering off)"
     )
+
+
+def _off_target(step: Step, tally: StepTally, window_s: float) -> str | None:
+    """Closed loop: mean in flight is within 2 % of the rung, unless failures made users back off, as they must."""
+    failed = tally.sent - tally.by_outcome.get("ok", 0)
+    if step.workload != "matrix" or failed or tally.backoff_s:
+        return None
+    mean = tally.in_flight_s / window_s
+    off = mean / step.concurrency - 1
+    if abs(off) <= IN_FLIGHT_TOLERANCE:
+        return None
+    figures = f"{mean:.2f} requests were in flight instead of {step.concurrency} ({off:+.1%})"
+    if off > 0:
+        return f"{figures}: requests of an earlier step were still running; raise [request] timeout, or lower the rung"
+    return f"{figures}: the client's own turnaround between requests; {MORE_WORKERS}, or choose longer outputs"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1e3:.2f} ms"

@@ -1,178 +1,112 @@
-"""Writing a run: append rows, replace small JSON files atomically, say clearly when the disk does not take it."""
+"""Writing a run: append rows and texts, replace small JSON files, one writer at a time."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from exporters.rows import SCHEMA, unpack
-from exporters.sample import Step
-
-MANIFEST, STEPS, RESPONSES, PARQUET = "run.json", "steps.json", "responses.jsonl", "requests.parquet"
-STREAMS = "requests*.arrows"
-ROWS_PER_GROUP = 65_536
-
-
-class RecordError(Exception):
-    """A run that cannot be written or read; the text is one clear line."""
-
-
-class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One step that is over: when, how long each phase took, whether it counts, and what its requests add up to."""
-
-    step: Step
-    started: str  # RFC 3339, UTC
-    ended: str
-    phases: dict[str, float]  # seconds of fill, settle, window, tail
-    window_s: float | None
-    open_ns: int | None  # wall clock of the window, for joining other samples
-    close_ns: int | None
-    valid: bool
-    why_invalid: tuple[str, ...]
-    marks: tuple[str, ...]
-    tally: dict[str, Any]
-    client: dict[str, float]
-    workers: dict[str, int]
+from exporters.files import (
+    FORMAT,
+    MANIFEST,
+    RESPONSES,
+    STEPS,
+    Appended,
+    Busy,
+    RecordError,
+    StepRecord,
+    lock,
+    locked_unless_failed,
+    read_manifest,
+    read_steps,
+    refusals,
+    replace_json,
+)
+from exporters.rows import STREAM_HEAD, convert_rows, next_stream, unpack
 
 
 class RunWriter:
-    """Appends to one run directory."""
+    """Appends to one run directory, which it holds locked until `finish`."""
 
-    def __init__(self, directory: Path, manifest: dict[str, Any], steps: list[StepRecord]) -> None:
-        self.directory, self._manifest, self._steps = directory, manifest, steps
-        with _clear(directory):
-            self._stream = (directory / _next_stream(directory)).open("wb")
-            self._rows = pa.ipc.new_stream(self._stream, SCHEMA)
-            self._stream.flush()
-            self._responses = (directory / RESPONSES).open("a", encoding="utf-8")
+    def __init__(self, directory: Path, manifest: dict[str, Any], steps: list[StepRecord], locked: int) -> None:
+        self.directory, self._manifest, self._lock = directory, manifest, locked
+        self._steps = [msgspec.Raw(msgspec.json.encode(step)) for step in steps]  # each is encoded once
+        replace_json(directory / MANIFEST, manifest, indent=2)
+        with refusals(directory):
+            self._rows = Appended(next_stream(directory))
+            self._rows.append(STREAM_HEAD)
+            self._responses = Appended(directory / RESPONSES)
+            _end_line(directory / RESPONSES, self._responses)
 
     @classmethod
     def create(cls, directory: Path, manifest: dict[str, Any]) -> RunWriter:
         """Begin a run; RecordError when the directory holds one already."""
-        if (directory / MANIFEST).exists():
-            raise RecordError(f"{directory} holds a run already: choose another --out, or --resume it")
-        with _clear(directory):
+        with refusals(directory):
             directory.mkdir(parents=True, exist_ok=True)
-        replace_json(directory / MANIFEST, manifest)
-        return cls(directory, manifest, [])
+        with locked_unless_failed(directory) as locked:
+            if (directory / MANIFEST).exists():
+                raise RecordError(f"{directory} holds a run already: choose another --out, or --resume it")
+            return cls(directory, manifest, [], locked)
 
     @classmethod
     def reopen(cls, directory: Path) -> RunWriter:
-        """Go on with a run: its rows stay where they are, new ones go to a stream of their own."""
-        return cls(directory, {**read_manifest(directory), "ended": None, "stopped": None}, read_steps(directory))
+        """Go on with a run: its rows become Parquet, those of unfinished steps are marked, new ones get a new stream."""
+        manifest, steps = read_manifest(directory), read_steps(directory)
+        with locked_unless_failed(directory) as locked:
+            with refusals(directory):
+                convert_rows(directory, finished={record.step.id for record in steps})
+            return cls(directory, {**manifest, "ended": None, "stopped": None}, steps, locked)
 
     def rows(self, packed: bytes) -> None:
-        """Append one packed batch."""
-        with _clear(self.directory):
-            self._rows.write_batch(unpack(packed))
-            self._stream.flush()
+        """Append one packed batch: a copy into the kernel, after a look at its head."""
+        unpack(packed)
+        with refusals(self.directory):
+            self._rows.append(packed)
 
     def step(self, record: StepRecord) -> None:
         """Append a finished step."""
-        self._steps.append(record)
-        replace_json(self.directory / STEPS, {"format": 1, "steps": msgspec.to_builtins(self._steps)})
+        self._steps.append(msgspec.Raw(msgspec.json.encode(record)))
+        replace_json(self.directory / STEPS, {"format": FORMAT, "steps": self._steps})
 
     def response(self, response: dict[str, Any]) -> None:
         """Append one kept text."""
-        with _clear(self.directory):
-            self._responses.write(json.dumps(response, ensure_ascii=False) + "\n")
+        line = json.dumps(response, ensure_ascii=False) + "\n"
+        with refusals(self.directory):
+            self._responses.append(line.encode("utf-8", "replace"))
 
     def update(self, changes: dict[str, Any]) -> None:
         """Change keys of the manifest."""
         self._manifest = {**self._manifest, **changes}
-        replace_json(self.directory / MANIFEST, self._manifest)
+        replace_json(self.directory / MANIFEST, self._manifest, indent=2)
 
     def finish(self) -> None:
-        """Close the stream and make Parquet of it; on failure the stream stays."""
-        with _clear(self.directory):
-            self._rows.close()
-            self._stream.close()
-            self._responses.close()
-        convert(self.directory)
+        """Make Parquet of the rows and let go of the directory; on failure the streams stay, and are readable."""
+        self._rows.close()
+        self._responses.close()
+        try:
+            with refusals(self.directory):
+                convert_rows(self.directory)
+        finally:
+            os.close(self._lock)
 
 
 def convert(directory: Path) -> None:
-    """All rows of a run that is not being written into one Parquet file; then the streams go."""
-    streams = sorted(directory.glob(STREAMS))
-    if not streams:
+    """The rows of a run that was killed as one Parquet file; a run that is still being written is left alone."""
+    try:
+        locked = lock(directory)
+    except Busy:
         return
-    target, part = directory / PARQUET, directory / f"{PARQUET}.part"
-    strings = [field.name for field in SCHEMA if pa.types.is_string(field.type) and field.name != "request_id"]
-    with _clear(directory):
-        with pq.ParquetWriter(part, SCHEMA, compression="zstd", use_dictionary=strings) as writer:
-            if target.exists():
-                writer.write_table(pq.read_table(target, schema=SCHEMA))
-            for stream in streams:
-                batches = list(read_stream(stream))
-                if batches:
-                    writer.write_table(pa.Table.from_batches(batches, SCHEMA).combine_chunks(), ROWS_PER_GROUP)
-        os.replace(part, target)
-        for stream in streams:
-            stream.unlink()
-
-
-def read_stream(path: Path) -> Iterator[pa.RecordBatch]:
-    """The whole batches of a stream, up to where it was cut."""
     try:
-        reader = pa.ipc.open_stream(pa.memory_map(str(path)))
-        while True:
-            yield reader.read_next_batch()
-    except (StopIteration, pa.ArrowInvalid, OSError):
-        return
+        with refusals(directory):
+            convert_rows(directory)
+    finally:
+        os.close(locked)
 
 
-def read_manifest(directory: Path) -> dict[str, Any]:
-    """run.json; RecordError when there is none, or of a format that this version does not read."""
-    try:
-        manifest: dict[str, Any] = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RecordError(f"{directory} holds no run: there is no {MANIFEST} in it") from None
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{directory / MANIFEST} cannot be read: {error}") from None
-    if manifest.get("format") != 1:
-        raise RecordError(f"{directory / MANIFEST} has format {manifest.get('format')!r}: this version reads format 1")
-    return manifest
-
-
-def read_steps(directory: Path) -> list[StepRecord]:
-    """The finished steps, in order."""
-    try:
-        wire = json.loads((directory / STEPS).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{directory / STEPS} cannot be read: {error}") from None
-    return msgspec.convert(wire["steps"], list[StepRecord])
-
-
-def replace_json(path: Path, data: Any) -> None:
-    """Write beside, sync, rename: a reader sees the old file or the new one, never half of it."""
-    part = path.with_name(f"{path.name}.part")
-    with _clear(path.parent):
-        with part.open("wb") as file:
-            file.write(msgspec.json.encode(data))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-
-
-def _next_stream(directory: Path) -> str:
-    number = len(list(directory.glob(STREAMS)))
-    return f"requests.{number}.arrows" if number else "requests.arrows"
-
-
-@contextlib.contextmanager
-def _clear(directory: Path) -> Iterator[None]:
-    """An operating system's refusal (disk full, no permission) as one line."""
-    try:
-        yield
-    except OSError as error:
-        raise RecordError(f"cannot write the run to {directory}: {error.strerror or error}") from None
+def _end_line(path: Path, file: Appended) -> None:
+    """End a line that a kill has cut, so that the next one is whole."""
+    if file.size and path.read_bytes()[-1:] != b"\n":
+        file.append(b"\n")
