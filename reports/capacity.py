@@ -1,0 +1,95 @@
+"""Which rungs meet the SLO, and how far each cell of each arm goes (METRICS "SLO")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from reports.measured import Measured, has_slo
+from reports.stats import share_bounds
+from scenarios.scenario import Cell, Scenario
+
+
+class RungSlo(msgspec.Struct, frozen=True):
+    """One rung of one cell of one arm, blocks pooled: is the SLO met there?"""
+
+    arm: str
+    cell: Cell | None
+    concurrency: int
+    state: str  # met, breached or undecided
+    good_share: float
+    bounds: tuple[float, float]
+    failed_share: float
+    errors_breached: bool
+
+
+def rung_slos(steps: Sequence[Measured], scenario: Scenario) -> list[RungSlo]:
+    """Every point with a valid step, in the order of the run's points; empty without an SLO."""
+    if not has_slo(scenario) and scenario.slo.error_rate is None:
+        return []
+    points: dict[tuple[str, str, int], list[Measured]] = {}
+    for step in steps:
+        if step.record.valid:
+            place = step.record.step
+            points.setdefault((place.arm, place.cell.name if place.cell else "", place.concurrency), []).append(step)
+    return [_rung(point, scenario) for point in points.values()]
+
+
+def _rung(point: Sequence[Measured], scenario: Scenario) -> RungSlo:
+    step = point[0].record.step
+    sent = sum(one.sent for one in point)
+    good = sum(int(one.good.sum()) for one in point)
+    failed = sent - sum(int(one.ok.sum()) for one in point)
+    low, high = share_bounds(good, sent)
+    attain = scenario.slo.attain
+    limit = scenario.slo.error_rate
+    return RungSlo(
+        arm=step.arm,
+        cell=step.cell,
+        concurrency=step.concurrency,
+        state="met" if low >= attain else "breached" if high < attain else "undecided",
+        good_share=good / sent if sent else 0.0,
+        bounds=(low, high),
+        failed_share=failed / sent if sent else 0.0,
+        errors_breached=limit is not None and share_bounds(failed, sent)[0] > limit,
+    )
+
+
+def breaches(rungs: Sequence[RungSlo], scenario: Scenario) -> list[str]:
+    """Sentences about breaches at gated rungs: those of the matrix up to the operating point, and the tasks."""
+    said = []
+    for rung in rungs:
+        if not is_gated(rung, scenario):
+            continue
+        where = f"{rung.arm}, {rung.cell.name if rung.cell else 'tasks'} at {rung.concurrency} users"
+        if rung.state == "breached" and has_slo(scenario):
+            said.append(f"{where}: {rung.good_share:.1%} of the requests were good, {scenario.slo.attain:.0%} must be.")
+        if rung.errors_breached:
+            said.append(f"{where}: {rung.failed_share:.1%} of the requests failed, {scenario.slo.error_rate:.1%} may.")
+    return said
+
+
+def is_gated(rung: RungSlo, scenario: Scenario) -> bool:
+    """Rungs above the operating point are exploration and never gate."""
+    return rung.cell is None or rung.concurrency <= scenario.ladder.at
+
+
+def capacities(rungs: Sequence[RungSlo], scenario: Scenario) -> list[dict[str, Any]]:
+    """Per arm and cell the interval [highest rung that meets the SLO, the next rung]; null = none, or none above."""
+    if not has_slo(scenario):
+        return []
+    ladders: dict[tuple[str, Cell], dict[int, str]] = {}
+    for rung in rungs:
+        if rung.cell is not None:
+            ladders.setdefault((rung.arm, rung.cell), {})[rung.concurrency] = rung.state
+    return [_capacity(arm, cell, states) for (arm, cell), states in ladders.items()]
+
+
+def _capacity(arm: str, cell: Cell, states: dict[int, str]) -> dict[str, Any]:
+    climbed = sorted(states)
+    met = [users for users in climbed if states[users] == "met"]
+    highest = met[-1] if met else None
+    above = [users for users in climbed if highest is None or users > highest]
+    return {"arm": arm, "cell": msgspec.to_builtins(cell), "rung": highest, "next": above[0] if above else None}

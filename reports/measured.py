@@ -1,0 +1,139 @@
+"""The rows of a run, grouped once by step: the arrays that every figure is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from exporters.record import Run, StepRecord
+from exporters.tally import StepTally
+from scenarios.scenario import CellSlo, Scenario, Slo
+
+Values = npt.NDArray[np.float64]
+LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
+COLUMNS = (
+    *LATENCIES, "sent_ns", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "client_output_tokens",
+    "requested_tokens", "chunks", "schedule_lag_s",
+)  # fmt: skip
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One step: its record, its tally, and the columns of the requests sent in its window (NaN = not measured)."""
+
+    record: StepRecord
+    tally: StepTally
+    columns: dict[str, Values]
+    ok: npt.NDArray[np.bool_]
+    good: npt.NDArray[np.bool_]
+    outcomes: dict[str, int]
+    finish: dict[str, int]
+
+    @property
+    def sent(self) -> int:
+        """Requests sent in the window."""
+        return len(self.ok)
+
+    def mean(self, metric: str) -> float | None:
+        """Mean of a latency over the ok requests of this step."""
+        values = self.columns[metric][self.ok]
+        values = values[~np.isnan(values)]
+        return float(values.mean()) if len(values) else None
+
+    @property
+    def requests_per_s(self) -> float | None:
+        """Requests by the share of their life inside the window, per second."""
+        return self.tally.finished / self.record.window_s if self.record.window_s else None
+
+    @property
+    def good_per_s(self) -> float | None:
+        """Good requests per second: throughput x share of the requests sent that were good."""
+        rate = self.requests_per_s
+        return None if rate is None or not self.sent else rate * float(self.good.mean())
+
+
+def measured_steps(run: Run) -> list[Measured]:
+    """Every finished step of a run, in order."""
+    scenario, records = run.scenario, run.steps
+    by_step = dict(_by_step(run.requests()))
+    return [_measured(record, by_step.get(record.step.id), scenario) for record in records]
+
+
+def _by_step(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Rows of windows, one table per step: sorted once, then sliced."""
+    window = rows.filter(pc.equal(rows["phase"], "window"))
+    if not window.num_rows:
+        return
+    codes = window["step"].combine_chunks().dictionary_encode()
+    order = np.argsort(codes.indices.to_numpy(zero_copy_only=False), kind="stable")
+    window = window.take(pa.array(order))
+    counts = np.bincount(codes.indices.to_numpy(zero_copy_only=False), minlength=len(codes.dictionary))
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    for name, start, count in zip(codes.dictionary.to_pylist(), starts.tolist(), counts.tolist(), strict=True):
+        yield name, window.slice(start, count)
+
+
+def _measured(record: StepRecord, rows: pa.Table | None, scenario: Scenario) -> Measured:
+    columns = {name: _floats(rows, name) for name in COLUMNS}
+    ok = _is_ok(rows)
+    slo = slo_of(scenario, record.step.cell.name if record.step.cell else "tasks")
+    return Measured(
+        record=record,
+        tally=StepTally.from_wire(record.tally),
+        columns=columns,
+        ok=ok,
+        good=ok & _within(columns, slo),
+        outcomes=_counts(rows, "outcome"),
+        finish=_counts(rows, "finish_reason"),
+    )
+
+
+def _floats(rows: pa.Table | None, name: str) -> Values:
+    if rows is None:
+        return np.empty(0)
+    return np.asarray(rows[name].cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(), dtype=np.float64)
+
+
+def _is_ok(rows: pa.Table | None) -> npt.NDArray[np.bool_]:
+    return (
+        np.empty(0, dtype=bool) if rows is None else np.asarray(pc.equal(rows["outcome"], "ok").to_numpy(), dtype=bool)
+    )
+
+
+def _counts(rows: pa.Table | None, name: str) -> dict[str, int]:
+    if rows is None:
+        return {}
+    counts = rows[name].drop_null().value_counts().to_pylist()
+    return {entry["values"]: entry["counts"] for entry in sorted(counts, key=lambda entry: -entry["counts"])}
+
+
+def slo_of(scenario: Scenario, cell: str) -> CellSlo:
+    """The per-request limits of a cell: the common ones, changed key by key by the patterns that match, last wins."""
+    slo = CellSlo(ttft=scenario.slo.ttft, tpot=scenario.slo.tpot, e2e=scenario.slo.e2e)
+    for pattern, limits in scenario.slo.cells.items():
+        if fnmatchcase(cell, pattern):
+            given = {
+                name: getattr(limits, name) for name in limits.__struct_fields__ if getattr(limits, name) is not None
+            }
+            slo = msgspec.structs.replace(slo, **given)
+    return slo
+
+
+def has_slo(scenario: Scenario) -> bool:
+    """Whether any request can miss anything."""
+    limits: list[Slo | CellSlo] = [scenario.slo, *scenario.slo.cells.values()]
+    return any(part.ttft or part.tpot or part.e2e for part in limits)
+
+
+def _within(columns: dict[str, Values], slo: CellSlo) -> npt.NDArray[np.bool_]:
+    """Requests within every limit; a duration that was not measured breaches nothing."""
+    within = np.ones(len(columns["ttft_s"]), dtype=bool)
+    for metric, limit in (("ttft_s", slo.ttft), ("tpot_s", slo.tpot), ("e2e_s", slo.e2e)):
+        if limit is not None:
+            within &= ~(columns[metric] > limit)  # NaN > limit is False
+    return within

@@ -1,0 +1,125 @@
+"""A run directory becomes summary.json, format 1 (its schema is summary.schema.json beside this file)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from exporters.record import Run
+from reports import figures
+from reports.capacity import capacities, rung_slos
+from reports.compare import all_pairs, comparisons
+from reports.doubts import warnings
+from reports.measured import Measured, measured_steps
+from reports.verdict import Evidence, verdict
+
+FORMAT = 1
+
+
+def summarize(run: Run) -> dict[str, Any]:
+    """Every figure of a run; what was not measured is absent."""
+    scenario, steps = run.scenario, measured_steps(run)
+    compared = comparisons(steps, scenario)
+    rungs = rung_slos(steps, scenario)
+    stopped = stopped_why(run.manifest)
+    evidence = Evidence(scenario, steps, compared, list(all_pairs(steps, scenario)), rungs, stopped)
+    matrix = [step for step in steps if step.record.step.cell is not None]
+    return {
+        "format": FORMAT,
+        "run": _run(run.manifest, steps),
+        "verdict": verdict(evidence),
+        "steps": [step_figures(step) for step in matrix],
+        "tasks": [step_figures(step) for step in steps if step.record.step.cell is None],
+        "points": points(matrix),
+        "comparisons": compared,
+        "capacity": capacities(rungs, scenario),
+        "cost": {},
+        "waste": {},
+        "anomalies": [],
+        "warnings": warnings(steps),
+    }
+
+
+def stopped_why(manifest: dict[str, Any]) -> str | None:
+    """Why a run did not reach its end; None when it did."""
+    if manifest.get("stopped"):
+        return str(manifest["stopped"])
+    return None if manifest.get("ended") else "it was killed or is still running"
+
+
+def _run(manifest: dict[str, Any], steps: Sequence[Measured]) -> dict[str, Any]:
+    known = {
+        "id": manifest["id"],
+        "scenario": manifest["scenario"]["name"],
+        "started": manifest["started"],
+        "ended": manifest.get("ended"),
+        "clock": figures.clock(steps),
+        "workers": manifest["workers"],
+        "seed": manifest["seed"],
+        "calibration": manifest.get("calibration"),
+        "rows": manifest.get("rows"),
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def step_figures(step: Measured) -> dict[str, Any]:
+    """One step of the contract."""
+    record, place = step.record, step.record.step
+    figure: dict[str, Any] = {
+        "id": place.id,
+        "arm": place.arm,
+        "block": place.block,
+        "cell": msgspec.to_builtins(place.cell),
+        "concurrency": place.concurrency,
+        "try": place.try_,
+        "marks": list(record.marks),
+        "valid": record.valid,
+        "why_invalid": list(record.why_invalid),
+        "window_s": record.window_s,
+        **_common([step]),
+        **figures.latencies([step]),
+        "client": figures.client([step]),
+    }
+    if place.cell is None:
+        del figure["cell"]
+        figure["finish"] = step.finish
+    return {name: value for name, value in figure.items() if value is not None}
+
+
+def points(steps: Sequence[Measured]) -> list[dict[str, Any]]:
+    """Arm x cell x rung over its blocks: valid ones pooled, means with their interval over block means."""
+    places: dict[tuple[Any, ...], list[Measured]] = {}
+    for step in steps:
+        place = step.record.step
+        places.setdefault((place.arm, place.cell, place.concurrency), []).append(step)
+    order = sorted(
+        places.items(), key=lambda item: (item[0][1].input_tokens, item[0][1].output_tokens, item[0][2], item[0][0])
+    )
+    return [_point(place, found) for place, found in order]
+
+
+def _point(place: tuple[Any, ...], steps: Sequence[Measured]) -> dict[str, Any]:
+    arm, cell, concurrency = place
+    valid = [step for step in steps if step.record.valid]
+    figure: dict[str, Any] = {
+        "arm": arm,
+        "cell": msgspec.to_builtins(cell),
+        "concurrency": concurrency,
+        "blocks": len({step.record.step.block for step in steps}),
+        "valid_blocks": len(valid),
+    }
+    if not valid:
+        return {**figure, "why_invalid": list(steps[-1].record.why_invalid)}
+    return {**figure, **_common(valid), **figures.point_latencies(valid), "client": figures.client(valid)}
+
+
+def _common(steps: Sequence[Measured]) -> dict[str, Any]:
+    known = {
+        "requests": figures.requests(steps),
+        "tokens": figures.tokens(steps),
+        "throughput": figures.throughput(steps),
+        "goodput": figures.goodput(steps),
+    }
+    return {name: value for name, value in known.items() if value}

@@ -1,0 +1,121 @@
+"""May the change ship? The roll-up of METRICS: one status, its reasons as sentences, an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from reports.capacity import RungSlo, breaches, is_gated
+from reports.compare import FEWEST_PAIRS, Pairs, not_ruled_out
+from reports.measured import Measured, has_slo
+from scenarios.scenario import Scenario
+
+EXIT_CODES = {"pass": 0, "fail": 3, "inconclusive": 4, "invalid": 4}
+WORDS = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "E2E", "good_per_s": "good requests/s"}
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What the verdict looks at."""
+
+    scenario: Scenario
+    steps: Sequence[Measured]
+    comparisons: Sequence[dict[str, Any]]
+    pairs: Sequence[Pairs]
+    rungs: Sequence[RungSlo]
+    stopped: str | None
+
+
+def verdict(evidence: Evidence) -> dict[str, Any]:
+    """Status, exit code, reasons; a recommendation where there are two arms."""
+    status, reasons = _status(evidence)
+    figures: dict[str, Any] = {"status": status, "exit_code": EXIT_CODES[status], "reasons": reasons}
+    if len(evidence.scenario.arms) > 1:
+        figures["recommendation"] = {"pass": "adopt", "fail": "reject"}.get(status, "inconclusive")
+    return figures
+
+
+def _status(evidence: Evidence) -> tuple[str, list[str]]:
+    failed = [*_regressions(evidence), *breaches(evidence.rungs, evidence.scenario)]
+    if failed:
+        return "fail", failed
+    invalid = _invalid(evidence)
+    if invalid:
+        return "invalid", invalid
+    open_questions = _open_questions(evidence)
+    if open_questions:
+        return "inconclusive", open_questions
+    return "pass", _pass_reasons(evidence)
+
+
+def _regressions(evidence: Evidence) -> list[str]:
+    return [
+        f"{_where(comparison)}: {WORDS[comparison['metric']]} changed by {comparison['ratio'] - 1:+.1%} "
+        f"({' to '.join(comparison['arms'])}), proven worse over {comparison['n_pairs']} pairs."
+        for comparison in evidence.comparisons
+        if comparison["verdict"] == "worse"
+    ]
+
+
+def _where(comparison: dict[str, Any]) -> str:
+    cell = comparison["cell"]
+    place = f"{cell['input']}/{cell['output']}" if cell else "tasks"
+    return f"{place} at {comparison['concurrency']} users" if comparison["concurrency"] and cell else place
+
+
+def _invalid(evidence: Evidence) -> list[str]:
+    if evidence.stopped is not None:
+        return [f"The run ended early: {evidence.stopped}."]
+    valid = {_point(step) for step in evidence.steps if step.record.valid}
+    if not valid:
+        return ["No step is valid: see its reasons."]
+    gated = [step for step in evidence.steps if _step_is_gated(step, evidence) and _point(step) not in valid]
+    return list(dict.fromkeys(f"{step.record.step.id} stayed invalid: {step.record.why_invalid[0]}." for step in gated))
+
+
+def _point(step: Measured) -> tuple[object, ...]:
+    place = step.record.step
+    return place.arm, place.cell, place.concurrency, place.block
+
+
+def _step_is_gated(step: Measured, evidence: Evidence) -> bool:
+    if len(evidence.scenario.arms) > 1:
+        return True
+    place = step.record.step
+    return has_slo(evidence.scenario) and (place.cell is None or place.concurrency <= evidence.scenario.ladder.at)
+
+
+def _open_questions(evidence: Evidence) -> list[str]:
+    if len(evidence.scenario.arms) < 2:
+        return []
+    pairs = max((len(pair.values) for pair in evidence.pairs), default=0)
+    if pairs < FEWEST_PAIRS:
+        return [f"Two arms with {pairs} pairs: a gate needs {FEWEST_PAIRS} or more; raise [plan] blocks."]
+    return [
+        f"{WORDS[metric]} over all points could be worse by up to {bound:.1%}: more blocks would narrow it."
+        for metric, bound in not_ruled_out(evidence.pairs, evidence.scenario)
+    ]
+
+
+def _pass_reasons(evidence: Evidence) -> list[str]:
+    said = []
+    gated = [rung for rung in evidence.rungs if is_gated(rung, evidence.scenario)]
+    undecided = sum(rung.state == "undecided" for rung in gated)
+    if has_slo(evidence.scenario) and gated:
+        met = f"The SLO is met at {len(gated) - undecided} of {len(gated)} gated points"
+        said.append(f"{met}, undecided at {undecided}." if undecided else f"{met}.")
+    tested = [comparison for comparison in evidence.comparisons if comparison["gated"]]
+    if tested:
+        said.append(_tested(tested))
+    return said or ["Nothing was gated: add [slo] limits or a second arm for a verdict that can fail."]
+
+
+def _tested(tested: Sequence[dict[str, Any]]) -> str:
+    better = sum(comparison["verdict"] == "better" for comparison in tested)
+    undecided = [comparison for comparison in tested if comparison["verdict"] == "inconclusive"]
+    text = f"Nothing is proven worse in {len(tested)} comparisons; {better} are proven better"
+    seen = max((comparison["mde"] for comparison in undecided if "mde" in comparison), default=None)
+    if seen is None:
+        return f"{text}."
+    return f"{text}, {len(undecided)} are undecided (there, a change above {seen:.0%} would have been seen)."

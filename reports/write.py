@@ -1,0 +1,26 @@
+"""`tokenswarm report`: from a run directory to summary.json, report.html, report.md and a table; the exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from exporters.record import Run, convert
+from exporters.writer import replace_json
+from reports.render import print_terminal, render_html, render_markdown
+from reports.summary import summarize
+
+
+def write_report(directory: Path) -> int:
+    """Write everything that can be made of a run, print its table; the verdict's exit code."""
+    run = Run.open(directory)
+    summary = summarize(run)
+    replace_json(directory / "summary.json", summary)
+    (directory / "report.md").write_text(render_markdown(summary, run.manifest), encoding="utf-8")
+    (directory / "report.html").write_text(render_html(summary, run.manifest), encoding="utf-8")
+    if run.manifest.get("ended") is None:
+        convert(directory)
+    print_terminal(summary, run.manifest, Console())
+    print(directory)  # noqa: T201 (the last line on stdout is the run directory)
+    return int(summary["verdict"]["exit_code"])

@@ -1,0 +1,68 @@
+"""Engines to simulate. The real pairs are derived from public peak figures, not measured; each says from which.
+
+Decode reads all weights once a step: weights / (bandwidth x 0.8). Each KV token adds its bytes / (bandwidth x 0.8).
+Prefill is compute-bound: peak FLOP/s x 0.5 / (2 x parameters).
+"""
+
+from __future__ import annotations
+
+from simulator.engine import BLOCK_TOKENS, Profile
+
+EFFICIENCY, MFU = 0.8, 0.5
+
+
+class Hardware:
+    """Peak figures of one accelerator, or of several that share a model."""
+
+    def __init__(self, flops: float, bandwidth: float, memory: float) -> None:
+        self.flops, self.bandwidth, self.memory = flops, bandwidth, memory
+
+
+# Dense FP16/BF16 peak, memory bandwidth and size, from NVIDIA's data sheets.
+A10G = Hardware(
+    70e12, 600e9, 24e9
+)  # "NVIDIA A10 Tensor Core GPU" data sheet gives 125/2 TFLOPS and 600 GB/s; A10G is the AWS form
+L4 = Hardware(121e12, 300e9, 24e9)  # "NVIDIA L4 Tensor Core GPU" data sheet, without sparsity
+H100X4 = Hardware(4 * 989e12, 4 * 3350e9, 4 * 80e9)  # "NVIDIA H100 Tensor Core GPU" data sheet, SXM, without sparsity
+
+
+def derived(name: str, hardware: Hardware, parameters: float, kv_bytes: float, max_model_len: int) -> Profile:
+    """The profile of a model in 16-bit weights; `kv_bytes` are those of one token in all layers."""
+    weights, useful = 2 * parameters, hardware.bandwidth * EFFICIENCY
+    pool = 0.9 * hardware.memory - weights
+    return Profile(
+        name=name,
+        overhead_s=0.0005,
+        prefill_per_s=hardware.flops * MFU / (2 * parameters),
+        decode_s=weights / useful,
+        per_sequence_s=0.00002,
+        per_kv_token_s=kv_bytes / useful,
+        max_batch=256,
+        kv_blocks=int(pool / kv_bytes / BLOCK_TOKENS),
+        prefill_budget=2048,
+        max_model_len=max_model_len,
+    )
+
+
+# KV bytes per token = 2 (K and V) x layers x KV heads x head size x 2 bytes, from the models' published configurations.
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        derived("llama-3.1-8b-a10g", A10G, 8.03e9, 2 * 32 * 8 * 128 * 2, 16_384),
+        derived("llama-3.1-8b-l4", L4, 8.03e9, 2 * 32 * 8 * 128 * 2, 16_384),
+        derived("llama-3.1-70b-h100x4", H100X4, 70.6e9, 2 * 80 * 8 * 128 * 2, 32_768),
+        # Nobody's hardware: small and fast, with a knee between 4 and 16 users, for demos and tests.
+        Profile(
+            name="small",
+            overhead_s=0.0002,
+            prefill_per_s=40_000,
+            decode_s=0.0025,
+            per_sequence_s=0.0003,
+            per_kv_token_s=0.0000002,
+            max_batch=12,
+            kv_blocks=1024,
+            prefill_budget=512,
+            max_model_len=8192,
+        ),
+    )
+}
