@@ -26,7 +26,7 @@ class RecordError(Exception):
     """A run that cannot be written or read; the text is one clear line."""
 
 
-class Busy(RecordError):
+class BusyError(RecordError):
     """A run that another process is writing."""
 
 
@@ -123,7 +123,7 @@ def lock(directory: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise Busy(f"{directory} is being written by another process: wait for its end, or stop it") from None
+        raise BusyError(f"{directory} is being written by another process: wait for its end, or stop it") from None
     except OSError:
         pass  # a file system without locks: whoever writes there twice is on their own
     return descriptor

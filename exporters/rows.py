@@ -53,7 +53,7 @@ def unpack(packed: bytes) -> pa.RecordBatch:
     """The batch that `pack` made; RecordError when it is none."""
     try:
         return pa.ipc.read_record_batch(pa.py_buffer(packed), SCHEMA)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, EOFError) as error:
         raise RecordError(f"a worker sent rows that cannot be read: {_line(error)}") from None
 
 

@@ -15,7 +15,7 @@ from exporters.files import (
     RESPONSES,
     STEPS,
     Appended,
-    Busy,
+    BusyError,
     RecordError,
     StepRecord,
     lock,
@@ -53,7 +53,7 @@ class RunWriter:
 
     @classmethod
     def reopen(cls, directory: Path) -> RunWriter:
-        """Go on with a run: its rows become Parquet, those of unfinished steps are marked, new ones get a new stream."""
+        """Go on with a run: its rows become Parquet, those of unfinished steps are marked, new ones get a stream."""
         manifest, steps = read_manifest(directory), read_steps(directory)
         with locked_unless_failed(directory) as locked:
             with refusals(directory):
@@ -97,7 +97,7 @@ def convert(directory: Path) -> None:
     """The rows of a run that was killed as one Parquet file; a run that is still being written is left alone."""
     try:
         locked = lock(directory)
-    except Busy:
+    except BusyError:
         return
     try:
         with refusals(directory):
