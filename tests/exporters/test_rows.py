@@ -61,11 +61,11 @@ def test_outcomes_are_texts() -> None:
 
 def test_a_claim_beyond_any_count_is_absent() -> None:
     """A service that reports 10^12 or 10^30 tokens loses that value only: other rows and columns stay."""
-    claimed = [row(1, output_tokens=10**12), row(2, output_tokens=10**30), row(3, output_tokens=2**31 - 1)]
-    batch = unpack(pack(claimed))
+    claims = [10**12, 10**30, 2**31, -(10**12), 2**31 - 1, 0]
+    batch = unpack(pack([row(number, output_tokens=claim) for number, claim in enumerate(claims)]))
 
-    assert batch.column("output_tokens").to_pylist() == [None, None, 2**31 - 1]
-    assert batch.column("request_id").to_pylist() == ["0-1", "0-2", "0-3"]
+    assert batch.column("output_tokens").to_pylist() == [None, None, None, None, 2**31 - 1, 0]
+    assert batch.column("sent_ns").to_pylist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_half_a_surrogate_becomes_a_question_mark() -> None:
