@@ -27,6 +27,8 @@ from exporters.files import (
 )
 from exporters.rows import STREAM_HEAD, convert_rows, next_stream, unpack
 
+__all__ = ["RunWriter", "convert", "replace_json"]
+
 
 class RunWriter:
     """Appends to one run directory, which it holds locked until `finish`."""
