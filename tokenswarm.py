@@ -32,11 +32,12 @@ Overrides = Annotated[
 
 def main() -> None:
     """The console script: every expected failure is one line and an exit code."""
+    from exporters.record import RecordError
     from scenarios.load import ScenarioError
 
     try:
         app()
-    except ScenarioError as error:
+    except (ScenarioError, RecordError) as error:
         fail(str(error))
 
 
@@ -88,9 +89,12 @@ def check(scenario: ScenarioFile, overrides: Overrides = []) -> None:  # noqa: B
     from scenarios.load import load_scenario
     from shapes._progress import print_findings
 
-    checked = check_services(load_scenario(scenario, overrides))
+    try:
+        checked = check_services(load_scenario(scenario, overrides))
+    except ValueError as error:  # a tasks file or a prompt size that cannot be used
+        fail(str(error))
     print_findings(Console(), checked.findings)
-    if any(finding.status == "fatal" for finding in checked.findings):
+    if any(finding.status == "fail" for finding in checked.findings):
         fail("an arm cannot be measured: see above", USAGE)
 
 
@@ -118,16 +122,9 @@ def run(
 @app.command()
 def report(runs: Annotated[list[Path], typer.Argument(help="Run directories.", metavar="RUN...")]) -> None:
     """Summarize runs again: summary.json, report.html, report.md, and a table here. Also after a crash."""
-    from exporters.record import RecordError
     from reports.write import write_report
 
-    codes = []
-    for directory in runs:
-        try:
-            codes.append(write_report(directory))
-        except RecordError as error:
-            fail(str(error))
-    sys.exit(max(codes))
+    sys.exit(max(write_report(directory) for directory in runs))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

@@ -15,16 +15,12 @@ def main() -> None:
         pairs = measure(url, 60, 2)
         counted = predicted_total(url) - before
     figures = agreement(pairs)
-    print(
-        f"TTFT {figures['ttft_s'] * 1e3:.2f} ms, engine {figures['engine_ttft_s'] * 1e3:.2f}: {figures['ttft_ratio']:.4f}"
-    )
-    print(
-        f"TPOT {figures['tpot_s'] * 1e3:.3f} ms, engine {figures['engine_tpot_s'] * 1e3:.3f}: {figures['tpot_ratio']:.4f}"
-    )
-    ours = sum(pair.completion_tokens for pair in pairs)
-    print(
-        f"chunks == completion_tokens in {figures['chunks_equal_tokens']} of {len(pairs)}; {ours} tokens, engine {counted}"
-    )
+    for name in ("ttft", "tpot"):
+        ours, theirs = figures[f"{name}_s"] * 1e3, figures[f"engine_{name}_s"] * 1e3
+        print(f"{name.upper()} {ours:.3f} ms, engine {theirs:.3f} ms: ratio {figures[f'{name}_ratio']:.4f}")
+    made = sum(pair.completion_tokens for pair in pairs)
+    equal = figures["chunks_equal_tokens"]
+    print(f"chunks == completion_tokens in {equal} of {len(pairs)}; {made} tokens, engine {counted}")
 
 
 if __name__ == "__main__":

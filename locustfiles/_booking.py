@@ -43,7 +43,7 @@ class WindowShare(msgspec.Struct, frozen=True):
 
 
 def sample_of(
-    exchange: Exchange, worker: int, number: int, window: Span, client_tokens: int | None
+    exchange: Exchange, worker: int, number: str, window: Span, client_tokens: int | None
 ) -> tuple[Sample, Seconds, Seconds]:
     """The request's row, its gaps, and the uncertainties of its censored gaps (METRICS)."""
     turn, ask, timeline, reply = exchange.turn, exchange.ask, exchange.timeline, exchange.reply

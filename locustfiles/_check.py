@@ -25,11 +25,11 @@ FATAL = ("connection", "timeout", "empty", "http_error")  # nothing can be measu
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the check. `fatal`: nothing can be measured; `warn`: figures will lack something; both say what to do."""
+    """One line of the check. `fail`: nothing can be measured; `warn`: figures will lack something."""
 
     name: str
     arm: str
-    status: Literal["ok", "warn", "fatal"]
+    status: Literal["ok", "warn", "fail"]
     text: str
 
 
@@ -69,7 +69,7 @@ class Probe:
         ask = self._ask()
         first, sample = self._send(ask)
         if sample.outcome != "ok" and not sample.chunks and not first.reply.text:
-            yield self._finding("reachable", "fatal", f"{self.service.arm.url}: {sample.outcome}: {sample.error}")
+            yield self._finding("reachable", "fail", f"{self.service.arm.url}: {sample.outcome}: {sample.error}")
             return
         self.server["model"] = sample.model or ""
         self.server["server"] = first.reply.headers.get("server", "")
@@ -98,11 +98,13 @@ class Probe:
             connection.close()
         exchange = Exchange(self._turn, ask, timeline, reply, time.monotonic_ns(), failure)
         client = output_tokenizer(self._scenario).count("".join(reply.reasoning + reply.text))
-        sample, _, _ = sample_of(exchange, -1, len(self._samples) + 1, Span(), client or None)
+        sample, _, _ = sample_of(
+            exchange, -1, f"check-{self.service.name}-{len(self._samples) + 1}", Span(), client or None
+        )
         self._samples.append(sample)
         return exchange, sample
 
-    def _finding(self, name: str, status: Literal["ok", "warn", "fatal"], text: str) -> Finding:
+    def _finding(self, name: str, status: Literal["ok", "warn", "fail"], text: str) -> Finding:
         return Finding(name=name, arm=self.service.name, status=status, text=text)
 
     def _streaming(self, exchange: Exchange, sample: Sample) -> Finding:

@@ -69,6 +69,7 @@ class Swarm:
         self.observers: list[Callable[[Exchange, Sample], None]] = []
         self._run_id = ""
         self._requests = 0
+        self._session = f"{time.time_ns() >> 20 & 0xFFFFF:05x}"  # a resumed run numbers its requests anew
         self._kept: dict[str, int] = {}
         self._host: HostReading = read_host()
 
@@ -87,6 +88,15 @@ class Swarm:
             self.pace.obey(order, time.monotonic_ns())
 
     def _prepare(self, order: Order) -> None:
+        try:
+            self._build(order)
+        except Exception as error:  # the master must hear of it, whatever it is: it waits for our answer
+            log.exception("prompts could not be built")
+            self.outbox.answer(order, {}, (f"a worker could not prepare: {error}",))
+        else:
+            self.outbox.answer(order, {})
+
+    def _build(self, order: Order) -> None:
         assert order.run is not None, "a prepare order brings the run"
         if order.run["id"] != self._run_id:
             self._run_id = order.run["id"]
@@ -99,7 +109,6 @@ class Swarm:
                 gevent.sleep(0)  # let heartbeats through
             gc.collect()
             gc.freeze()  # prompts never die: keep them out of every later collection
-        self.outbox.answer(order, {})
 
     def _abort(self, order: Order) -> None:
         self.runner.user_greenlets.kill(block=True, timeout=2.0)
@@ -122,7 +131,7 @@ class Swarm:
         window = Span(self.pace.open_ns, self.pace.close_ns) if ours else Span()
         counted = self._client_tokens(exchange.reply, step.id if step else None)
         self._requests += 1
-        sample, gaps, censored = sample_of(exchange, self.worker, self._requests, window, counted)
+        sample, gaps, censored = sample_of(exchange, self.worker, f"{self._session}-{self._requests}", window, counted)
         if step is not None:
             self.outbox.tally.step(step.id).add(sample, gaps, censored, timeline)
         self.outbox.add(sample, self._kept_text(exchange, sample))
@@ -190,6 +199,6 @@ def _report_forever(swarm: Swarm) -> None:
 
 
 def quiet_spawns() -> None:
-    """Cache Locust's default options: on each spawn message a worker builds its whole parser once per option (~70 ms)."""
+    """Cache Locust's default options: each spawn message makes a worker build its parser once per option (~70 ms)."""
     if not hasattr(argument_parser.default_args_dict, "cache_clear"):
         argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)

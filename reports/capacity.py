@@ -72,7 +72,9 @@ def breaches(rungs: Sequence[RungSlo], scenario: Scenario) -> list[str]:
 
 
 def is_gated(rung: RungSlo, scenario: Scenario) -> bool:
-    """Rungs above the operating point are exploration and never gate."""
+    """Rungs above the operating point are exploration and never gate; of several arms the baseline does not either."""
+    if len(scenario.arms) > 1 and rung.arm == scenario.compare.baseline:
+        return False
     return rung.cell is None or rung.concurrency <= scenario.ladder.at
 
 

@@ -206,7 +206,7 @@ def _rules(limit: float | None, at: float | None) -> list[alt.Chart]:
 
 
 def _data(rows: list[dict[str, Any]]) -> alt.Data:
-    return alt.Data(values=rows)  # type: ignore[no-untyped-call]
+    return alt.Data(values=rows)
 
 
 def _themed(chart: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from reports.figures import bunching, clock, tokens
 from reports.measured import Measured
 
+CROWDED = 1 / 8  # share of E2E that TTFT takes: 2 x TTFT / E2E x N others are near by chance
 BUNCHED, MANY_TOKENS, CACHED_SHARE, LENGTH_MISS, COUNT_DIFFERENCE = 0.5, 1.2, 0.01, 0.02, 0.02
 
 
@@ -51,11 +52,13 @@ def _few(step: Measured) -> Doubt | None:
 
 
 def _bunched(step: Measured) -> Doubt | None:
-    share = bunching(step)
-    if share is None or share <= BUNCHED:
+    share, ttft, e2e = bunching(step), step.mean("ttft_s"), step.mean("e2e_s")
+    if share is None or ttft is None or e2e is None or share <= BUNCHED:
+        return None
+    if ttft / e2e >= CROWDED:  # so long a TTFT has N/4 others near it even when users are spread evenly
         return None
     text = "users send in lockstep: their prefills queue behind each other and TTFT is pessimistic"
-    return "bunching", text, "add [matrix] output_jitter = 0.1"
+    return "bunching", text, "add or raise [matrix] output_jitter, for example 0.1"
 
 
 def _several_tokens(step: Measured) -> Doubt | None:

@@ -45,7 +45,7 @@ def validity(summary: dict[str, Any]) -> tuple[str, Tone]:
     """One sentence on how many steps are valid and how large our own error is, and its tone."""
     steps = all_steps(summary)
     valid = sum(bool(s.get("valid")) for s in steps)
-    error = worst(steps, "uncertainty_p99_s")
+    error = worst([s for s in steps if s.get("valid")] or steps, "uncertainty_p99_s")
     ours = f"; our own error on TTFT is at most {duration(error)} (p99)" if error is not None else ""
     tone: Tone = "good" if valid == len(steps) and steps else "bad" if not valid else "warn"
     return f"{count(valid)} of {count(len(steps))} steps valid{ours}", tone

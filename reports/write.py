@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from exporters.files import replace_json
 from exporters.record import Run, convert
-from exporters.writer import replace_json
 from reports.render import print_terminal, render_html, render_markdown
 from reports.summary import summarize
 

@@ -1,4 +1,4 @@
-"""`tokenswarm calibrate`: this machine's client error, through the whole of Locust, against a server that sends times."""
+"""`tokenswarm calibrate`: the client's error on this machine, through the whole of Locust, against known send times."""
 
 from __future__ import annotations
 

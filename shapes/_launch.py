@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from exporters.record import Run
+from exporters.record import RecordError, Run
 from scenarios.load import load_scenario, scenario_from_wire
 from scenarios.scenario import Scenario
 from shapes._shape import new_directory
@@ -35,7 +35,10 @@ def launch(
     if processes > 1:
         options += ["--processes", str(processes)]
     assert directory is not None, "a run has a directory"
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"cannot make the run directory {directory}: {error.strerror}") from None
     os.execv(sys.executable, [sys.executable, "-m", "locust", *locust_options(asked, directory), *options])
 
 

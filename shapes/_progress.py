@@ -1,7 +1,7 @@
 """How far a run is: a bar on a terminal, one line per step elsewhere; on stderr, never on a clock of its own.
 
-rich's automatic refresh would wake the hub ten times a second while latencies are taken, so the bar is drawn only when a
-phase changes.
+rich's automatic refresh would wake the hub ten times a second while latencies are taken, so the bar is drawn only when
+a phase changes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from exporters.record import StepRecord
 from exporters.sample import Step
 from shapes._plan import Plan
 
-MARKS = {"ok": "[green]ok[/]", "warn": "[yellow]!![/]", "fatal": "[red]no[/]"}
+MARKS = {"ok": "[green]ok[/]", "warn": "[yellow]!![/]", "fail": "[red]no[/]"}
 
 
 class RunProgress(Protocol):

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from exporters.fleet import Delta
-from exporters.record import Run, RunWriter, StepRecord, pack, unpack
+from exporters.record import RecordError, Run, RunWriter, StepRecord, pack, unpack
 from exporters.sample import Sample
 from scenarios.load import scenario_to_wire
 from scenarios.scenario import Scenario
@@ -68,13 +68,17 @@ class LoadRun:
         self._spend = Spend(scenario)
         self._ends = time.monotonic() + scenario.limits.max_duration
         self._ended = False
+        self._unwritable: str | None = None
 
     def lead(self, check: Callable[[Scenario], Checked], resumed: bool = False) -> None:
         """Run to the end; `Stopped` ends it early with everything that was measured."""
         self._muster()
-        checked = check(self.scenario)
+        try:
+            checked = check(self.scenario)
+        except ValueError as error:  # a tasks file or a prompt size that cannot be used
+            raise Unusable(str(error)) from None
         self.progress.found(checked.findings)
-        fatal = [finding for finding in checked.findings if finding.status == "fatal"]
+        fatal = [finding for finding in checked.findings if finding.status == "fail"]
         if fatal:
             raise Unusable(f"{fatal[0].arm}: {fatal[0].text}")
         self._open(checked, resumed)
@@ -83,7 +87,7 @@ class LoadRun:
             self._prepare()
             conductor = Conductor(self.scenario, self.crew, self._keep, self._check_limits, self.progress)
             conductor.run(self.plan)
-        except Stopped as stop:
+        except (Stopped, RecordError) as stop:
             log.warning("%s", stop)
             self.end(str(stop))
         else:
@@ -98,18 +102,12 @@ class LoadRun:
             self.crew.command("abort")
             self.crew.wait(self.crew.answered, 5.0)
         inbox = self.crew.inbox
-        lost = sum(inbox.rows_sent.values()) - sum(inbox.rows_received.values())
-        self._writer.update(
-            {
-                "ended": _utc(),
-                "stopped": stopped,
-                "rows": {"sent": sum(inbox.rows_sent.values()), "received": sum(inbox.rows_received.values())},
-            }
-        )
-        if lost:
-            log.error("%d rows that workers sent did not arrive", lost)
-        self._writer.finish()
-        self.progress.close()
+        rows = {"sent": sum(inbox.rows_sent.values()), "received": sum(inbox.rows_received.values())}
+        try:
+            self._writer.update({"ended": _utc(), "stopped": stopped, "rows": rows})
+        finally:
+            self._writer.finish()
+            self.progress.close()
 
     @property
     def opened(self) -> bool:
@@ -135,7 +133,10 @@ class LoadRun:
         run = {"id": self.run_id, "scenario": scenario_to_wire(self.scenario)}
         self.crew.command("prepare", run=run)
         if not self.crew.wait(self.crew.answered, PREPARE_TIMEOUT_S):
-            raise Stopped("a worker could not build its prompts: look at locust.log")
+            raise Stopped("a worker could not build its prompts in time: look at locust.log")
+        faults = [fault for answer in self.crew.answers().values() for fault in answer.faults]
+        if faults:
+            raise Stopped(faults[0])
 
     def _keep(self, record: StepRecord) -> None:
         assert self._writer is not None, "steps come after the run was opened"
@@ -143,9 +144,12 @@ class LoadRun:
 
     def _on_delta(self, delta: Delta) -> None:
         assert self._writer is not None, "rows come after the run was opened"
-        self._writer.rows(delta.packed)
-        for response in delta.responses:
-            self._writer.response(response)
+        try:
+            self._writer.rows(delta.packed)
+            for response in delta.responses:
+                self._writer.response(response)
+        except RecordError as error:  # this is a message handler: the conductor stops the run when it next looks
+            self._unwritable = str(error)
         if self.scenario.limits.max_cost is not None:
             batch = unpack(delta.packed)
             names = ("arm", "input_tokens", "cached_tokens", "output_tokens")
@@ -154,6 +158,8 @@ class LoadRun:
 
     def _check_limits(self, arm: str, users: int) -> None:
         limits = self.scenario.limits
+        if self._unwritable is not None:
+            raise Stopped(self._unwritable)
         if time.monotonic() > self._ends:
             raise Stopped(f"stopped by [limits] max_duration = {limits.max_duration:g} s; --resume does the rest")
         share = self.crew.inbox.error_share()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,8 +45,8 @@ class PlannedShape(LoadTestShape):
         return make_plan(scenario)
 
     def tick(self) -> None:
-        """Lead the run; None tells Locust that the test is over. Being killed (a stop from the web page) ends it too."""
-        assert self.runner is not None and self.crew is not None, "Locust sets the runner before the first tick"
+        """Lead the run; None tells Locust that the test is over. Being killed (a stop by hand) ends it too."""
+        assert self.runner is not None, "Locust sets the runner before the first tick"
         environment = self.runner.environment
         try:
             self._lead(environment)
@@ -89,6 +90,8 @@ class PlannedShape(LoadTestShape):
             return
         self.crew = Crew(environment)
         environment.events.quitting.add_listener(lambda **_: self._end("interrupted"))
+        # Locust takes SIGTERM only once a headless shape has come to its end: until then it would just kill us.
+        gevent.signal_handler(signal.SIGTERM, lambda: gevent.spawn(environment.runner.quit))
 
     def _end(self, stopped: str | None) -> None:
         """End the run once, then write its report; the verdict's exit code becomes Locust's."""

@@ -15,9 +15,9 @@ from simulator import llamacpp
 from simulator.process import served
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
-SIMULATED = {  # arm -> how its simulator differs: the candidate decodes 15 % faster and prefills 10 % slower
+SIMULATED = {  # arm -> how its simulator differs: the candidate decodes 15 % faster and prefills 3 % slower
     "baseline": ("--profile", "small", "--seed", "1"),
-    "candidate": ("--profile", "small", "--seed", "2", "--decode-speed", "1.15", "--prefill-speed", "0.9"),
+    "candidate": ("--profile", "small", "--seed", "2", "--decode-speed", "1.15", "--prefill-speed", "0.97"),
 }
 
 

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("scenarios", "locustfiles", "shapes", "exporters", "reports", "simulator")
+WIRE_PACKAGES = {"gevent", "httptools", "msgspec", "tiktoken"}
 WIRE = ("_wire", "_sse", "_dialects", "_prompts", "_tokens", "_tasks", "_outcome")
 
 # file (room.stem or room.*) -> rooms it may import (its own is always allowed), third-party packages it may import
@@ -22,7 +23,7 @@ FLOORS: list[tuple[str, set[str], set[str]]] = [
     ("exporters.rows", {"scenarios"}, {"numpy", "pyarrow", "msgspec"}),
     ("exporters.writer", {"scenarios"}, {"numpy", "pyarrow", "msgspec"}),
     ("exporters.*", {"scenarios"}, {"numpy", "msgspec"}),
-    *((f"locustfiles.{stem}", {"scenarios", "exporters"}, {"gevent", "httptools", "msgspec", "tiktoken"}) for stem in WIRE),
+    *((f"locustfiles.{stem}", {"scenarios", "exporters"}, WIRE_PACKAGES) for stem in WIRE),
     ("locustfiles.*", {"scenarios", "exporters"}, {"locust", "gevent", "msgspec", "numpy", "httptools", "tiktoken"}),
     ("shapes._progress", {"scenarios", "exporters"}, {"rich"}),
     ("shapes._preview", {"scenarios", "exporters"}, {"rich"}),
@@ -61,7 +62,7 @@ def test_a_file_imports_only_what_its_floor_allows(path: Path) -> None:
     """Rooms stay apart: no file imports a room or a package that the floor table does not give it."""
     rooms, packages = floor_of(path)
     ours = {name for name in imports(path) if name in ROOMS}
-    others = {name for name in imports(path)} - set(ROOMS) - set(sys.stdlib_module_names)
+    others = set(imports(path)) - set(ROOMS) - set(sys.stdlib_module_names)
 
     assert ours <= rooms
     assert others <= packages

@@ -37,7 +37,8 @@ def test_a_wrong_path_and_a_wrong_model_are_told_apart(tmp_path: Path) -> None:
         wrong_path = front_door("check", scenario(tmp_path, url), "--set", "arms.baseline.path=/v9/nothing")
 
     assert wrong_model.returncode == wrong_path.returncode == 2
-    assert "404" in wrong_model.stdout and "wrong" in wrong_model.stdout
+    assert "404" in wrong_model.stdout
+    assert "wrong" in wrong_model.stdout
     assert "404" in wrong_path.stdout
 
 

@@ -36,8 +36,8 @@ def test_a_run_on_the_real_engine_counts_what_the_engine_counts(tmp_path: Path, 
     """Output tokens of all rows together are the delta of the engine's counter; each chunk is a token of usage."""
     before = predicted_total(engine)
     out = tmp_path / "run"
-    done = front_door("run", scenario(tmp_path, engine, more='[tasks]\nconcurrency = 2\nrequests = 4\nmax_tokens = 12\n'),
-                      "--out", out, "--set", "prompts.tokenizer=auto")  # fmt: skip
+    asked = scenario(tmp_path, engine, more="[tasks]\nconcurrency = 2\nrequests = 4\nmax_tokens = 12\n")
+    done = front_door("run", asked, "--out", out, "--set", "prompts.tokenizer=auto")
     assert done.returncode in (0, 4), done.stderr
     rows = Run.open(out).requests()
 

@@ -13,7 +13,7 @@ from scenarios.scenario import Cell
 CELL = Cell(input="short", output="long", input_tokens=128, output_tokens=1024)
 
 
-class Blocked(Exception):
+class Blocked(Exception):  # noqa: N818
     """A user would wait here."""
 
 
