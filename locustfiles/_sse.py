@@ -1,14 +1,15 @@
 """Server-sent events: bytes in, the data of each complete event out, however the bytes are cut. Pure.
 
 Every form of https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream: LF, CRLF and CR
-(mixed), comments, several data lines, a byte-order mark, fields without a colon. Event names, ids and retry times carry
-no token and are passed over. Bytes stay bytes: UTF-8 cut in the middle is whole again once its line is.
+(mixed), comments, several data lines, a byte-order mark, fields without a colon. Ids, retry times and event names carry
+no token and are passed over, but events named "error" are set apart. Bytes stay bytes: UTF-8 cut in the middle is whole
+again once its line is.
 """
 
 from __future__ import annotations
 
 BOM = b"\xef\xbb\xbf"
-LONGEST_EVENT = 8 << 20
+LONGEST_EVENT = 8 << 20  # bytes held back while an event is not complete
 
 
 class EventError(ValueError):
@@ -18,50 +19,95 @@ class EventError(ValueError):
 class EventDecoder:
     """Decodes one stream."""
 
-    __slots__ = ("_data", "_rest", "_started")
+    __slots__ = ("_after_cr", "_begun", "_between", "_data", "_failed", "_held", "_rest", "errors")
 
     def __init__(self) -> None:
-        self._rest = b""  # a line that has not ended yet
-        self._data: list[bytes] = []  # the data lines of an event that has not ended yet
-        self._started = False  # past the place where a byte-order mark may stand
+        self._rest: list[bytes] = []  # pieces of a line that has not ended yet
+        self._data: list[bytes] = []  # data lines of an event that has not ended yet
+        self._held = 0  # bytes of both, and one for each line
+        self._failed = False  # that event is named "error"
+        self._after_cr = False  # a LF that comes next is the other half of a CRLF
+        self._begun = False  # past the first line, where a byte-order mark may stand
+        self._between = False  # nothing is held, of whatever kind
+        self.errors: list[bytes] = []  # data of the events named "error"; `feed` does not return these
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The payloads of the events that these bytes complete."""
-        if not self._rest and not self._data and self._started and data[-2:] == b"\n\n" and b"\r" not in data:
-            events = data[:-2].split(b"\n\n")
-            if all(event[:6] == b"data: " and b"\n" not in event for event in events):
-                return [event[6:] for event in events]
+        """The payloads of the events that these bytes complete; raises EventError, after which nothing may be fed."""
+        # Servers write whole events. When the line ends are just those between events, none is inside an event.
+        if self._between and data.startswith(b"data: "):
+            if data.endswith(b"\n\n"):
+                if data.find(b"\r") < 0:
+                    if data.find(b"\n") == len(data) - 2:
+                        return [data[6:-2]]
+                    events = data[6:-2].split(b"\n\ndata: ")
+                    if data.count(b"\n") == 2 * len(events):
+                        return events
+            elif data.endswith(b"\r\n\r\n"):
+                events = data[6:-4].split(b"\r\n\r\ndata: ")
+                if data.count(b"\n") == data.count(b"\r") == 2 * len(events):
+                    return events
         return self._feed_lines(data)
 
+    def end(self) -> list[bytes]:
+        """The event that the end of the stream has cut off, if any. The specification drops it."""
+        return self._feed_lines(b"\n\n")
+
     def _feed_lines(self, data: bytes) -> list[bytes]:
-        data = self._rest + data
-        if not self._started:
-            if BOM.startswith(data[:3]) and len(data) < 3:
-                self._rest = data
-                return []
-            self._started = True
-            data = data.removeprefix(BOM)
-        lines, self._rest = _lines(data)
-        if len(self._rest) + sum(map(len, self._data)) > LONGEST_EVENT:
-            raise EventError(f"an event of more than {LONGEST_EVENT >> 20} MiB")
-        return [event for line in lines if (event := self._line(line)) is not None]
-
-    def _line(self, line: bytes) -> bytes | None:
-        """Take one line; the event's payload when it was the empty line that ends one."""
-        if not line:
-            event, self._data = self._data, []
-            return b"\n".join(event) if event else None
-        field, _, value = line.partition(b":")
-        if field == b"data":
-            self._data.append(value.removeprefix(b" "))
-        return None
-
-
-def _lines(data: bytes) -> tuple[list[bytes], bytes]:
-    """Complete lines, and the rest; a CR at the very end may be half of a CRLF and stays in the rest."""
-    if b"\r" not in data:
+        if not data:
+            return []
+        if self._after_cr and data.startswith(b"\n"):
+            data = data[1:]
+            self._after_cr = False
+        if data:
+            self._after_cr = data.endswith(b"\r")
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *lines, rest = data.split(b"\n")
-        return lines, rest
-    tail = b"\r" if data.endswith(b"\r") else b""
-    *lines, rest = data[: len(data) - len(tail)].replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-    return lines, rest + tail
+        events = self._take(lines) if lines else []
+        if rest:
+            self._rest.append(rest)
+            self._held += len(rest) + 1
+        if self._held > LONGEST_EVENT:
+            self._rest, self._data = [], []
+            raise EventError(f"an event of more than {LONGEST_EVENT >> 20} MiB")
+        self._between = self._begun and not (self._held or self._failed or self._after_cr)
+        return events
+
+    def _take(self, lines: list[bytes]) -> list[bytes]:
+        """Take complete lines, the first of which may have begun earlier."""
+        if self._rest:
+            lines[0] = b"".join(self._rest) + lines[0]
+            self._rest = []
+            self._held = sum(map(len, self._data)) + len(self._data)
+        if not self._begun:
+            lines[0], self._begun = lines[0].removeprefix(BOM), True
+        events: list[bytes] = []
+        for line in lines:
+            if not line:
+                self._dispatch(events)
+            elif line.startswith(b"data:"):
+                self._add(line[6:] if line.startswith(b" ", 5) else line[5:])
+            else:
+                self._field(line)
+        return events
+
+    def _dispatch(self, events: list[bytes]) -> None:
+        if self._data:
+            (self.errors if self._failed else events).append(b"\n".join(self._data))
+            self._data, self._held = [], 0
+        self._failed = False
+
+    def _add(self, value: bytes) -> None:
+        self._data.append(value)
+        self._held += len(value) + 1
+
+    def _field(self, line: bytes) -> None:
+        """Take a line that is not plainly data: a comment or another field."""
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            self._add(b"")
+        elif name == b"event":
+            self._failed = value.removeprefix(b" ") == b"error"
+        elif name == b"error":  # no field of the specification: how llama.cpp of 2024 and 2025 sends an error
+            self._failed = True
+            self._add(value.removeprefix(b" "))

@@ -31,7 +31,7 @@ from scenarios.load import scenario_from_wire
 from scenarios.scenario import Scenario
 
 FLUSH_EVERY_S = 1.0
-COUNTED_PER_STEP = 20  # replies per step and process whose tokens the client counts too (tokenizing costs the hub time)
+COUNTED_PER_STEP = 5  # replies per step and process whose tokens the client counts too (tokenizing costs the hub time)
 TEXTS_PER_STEP = 2  # matrix replies kept per step and process; tasks keep [tasks] responses
 
 log = logging.getLogger(__name__)

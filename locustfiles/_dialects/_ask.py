@@ -25,8 +25,8 @@ class Ask(msgspec.Struct, frozen=True):
 class Usage(msgspec.Struct, frozen=True):
     """Tokens as the server counts them; None = not told."""
 
-    input: int
-    output: int
+    input: int | None
+    output: int | None
     cached: int | None = None
     reasoning: int | None = None
 
@@ -38,10 +38,10 @@ class Reply(Protocol):
     text: list[str]
     reasoning: list[str]
     tool_calls: list[str]
-    usage: Usage | None
     finish_reason: str | None
     model: str | None
-    error: str | None  # an error object in the stream, or why it cannot be read
+    error: str | None  # what an error object says, or why the reply cannot be read: one clean line
+    malformed: int  # events that cannot be read
     first_visible_ns: int | None
     first_chunk_tokens: int | None
     streamed: bool  # it came as events
@@ -49,6 +49,10 @@ class Reply(Protocol):
     status: int
     headers: dict[str, str]
     head: bytes  # the first bytes of the body, for messages
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens as the server counts them, if it told."""
 
     def begin(self, status: int, headers: dict[str, str]) -> None:
         """The head of the reply."""

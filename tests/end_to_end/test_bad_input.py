@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from pathlib import Path
 
 import pytest
 
+from exporters.record import Run
 from simulator.llamacpp import free_port
 from simulator.process import served
 from tests.end_to_end.service import front_door, no_traceback, read, scenario
@@ -87,13 +89,22 @@ def test_resume_of_nothing_is_one_line(tmp_path: Path) -> None:
 def test_a_service_that_refuses_everything_is_not_hammered(tmp_path: Path) -> None:
     """After the check every answer is 500: users back off, the error limit ends the run with a report, exit 4."""
     with served("simulator", ("--profile", "small", "--fail-500", "1.0", "--faults-after", "3")) as url:
-        done = front_door("run", scenario(tmp_path, url, duration="20s"), "--out", tmp_path / "run")
+        path = scenario(tmp_path, url, duration="9s")
+        done = front_door(
+            "run", path, "--out", tmp_path / "run", "--set", "ladder.concurrency=[8]", "--set", "ladder.at=8"
+        )
     manifest = read(tmp_path / "run" / "run.json")
 
     assert done.returncode == 4, done.stderr
     assert "max_errors" in manifest["stopped"]
     assert no_traceback([done.stdout, done.stderr])
     assert read(tmp_path / "run" / "summary.json")["verdict"]["status"] == "invalid"
+    sent = [
+        row["sent_ns"] for row in Run.open(tmp_path / "run").requests().to_pylist() if row["outcome"] == "http_error"
+    ]
+    # A user that fails at once sends at 0, 0.5, 1.5, 3.5, ... s: 1 + log2(1 + t / 0.5) requests within t.
+    within = 8 * (1 + math.log2(1 + (max(sent) - min(sent)) / 1e9 / 0.5))
+    assert len(sent) <= within + 8
 
 
 def test_simulate_on_a_port_in_use_is_one_line() -> None:

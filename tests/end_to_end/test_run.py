@@ -15,7 +15,7 @@ import pytest
 
 from exporters.record import Run
 from simulator.llamacpp import free_port
-from tests.end_to_end.service import front_door, interrupt, no_traceback, read, scenario, start, wait_for
+from tests.end_to_end.service import front_door, interrupt, no_traceback, read, scenario, settled, start, wait_for
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -27,7 +27,7 @@ def test_a_run_measures_every_step_and_counts_every_request(tmp_path: Path, simu
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().splitlines()[-1] == str(out)
     summary = read(out / "summary.json")
-    assert [(step["concurrency"], step["valid"]) for step in summary["steps"]] == [(1, True), (2, True)]
+    assert settled(summary) == {1: True, 2: True}
     assert all(step["requests"]["sent"] == step["requests"]["ok"] >= 6 for step in summary["steps"])
     assert {path.name for path in out.iterdir()} >= {
         "run.json", "requests.parquet", "steps.json", "summary.json", "report.html", "report.md", "locust.log",
@@ -46,11 +46,11 @@ def test_rows_tell_what_was_sent(tmp_path: Path, simulated: str) -> None:
     assert set(rows["phase"].to_pylist()) >= {"check", "warmup", "settle", "window"}
     window = rows.filter(pc.equal(rows["phase"], "window"))
     assert set(window["outcome"].to_pylist()) == {"ok"}
-    assert set(window["output_tokens"].to_pylist()) == {8}
+    assert set(window["output_tokens"].to_pylist()) == {24}
     assert set(rows.filter(pc.equal(rows["phase"], "warmup"))["step"].to_pylist()) == {None}
     for row in window.to_pylist():
         assert 0 < row["ttft_s"] < row["e2e_s"] <= row["end_s"]
-        assert row["written_s"] <= row["headers_s"] <= row["ttft_s"]
+        assert row["headers_s"] <= row["ttft_s"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -79,14 +79,20 @@ def test_a_killed_run_is_readable_and_resumes(tmp_path: Path, simulated: str) ->
     reported = front_door("report", out)
     assert no_traceback([reported.stderr])
     before = [step["id"] for step in read(out / "summary.json")["steps"]]
-    assert 0 < len(before) < 6
+    assert 0 < len(planned(before)) < 6
 
     resumed = front_door("run", "--resume", out)
 
     assert resumed.returncode == 0, resumed.stderr
     steps = [step["id"] for step in read(out / "summary.json")["steps"]]
     assert steps[: len(before)] == before
-    assert len(steps) == len(set(steps)) == 6
+    assert len(steps) == len(set(steps))
+    assert len(planned(steps)) == 6
+
+
+def planned(steps: list[str]) -> set[str]:
+    """The plan's steps, whatever try."""
+    return {step.split("-try")[0] for step in steps}
 
 
 def test_plain_locust_runs_the_same_scenario(tmp_path: Path, simulated: str) -> None:
@@ -97,7 +103,7 @@ def test_plain_locust_runs_the_same_scenario(tmp_path: Path, simulated: str) -> 
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
 
     assert done.returncode == 0, done.stderr
-    assert all(step["valid"] for step in read(out / "summary.json")["steps"])
+    assert settled(read(out / "summary.json")) == {1: True, 2: True}
 
 
 def test_the_web_page_starts_a_run(tmp_path: Path, simulated: str) -> None:
@@ -113,7 +119,7 @@ def test_the_web_page_starts_a_run(tmp_path: Path, simulated: str) -> None:
     finally:
         process.terminate()
         process.communicate(timeout=30)
-    assert all(step["valid"] for step in read(out / "summary.json")["steps"])
+    assert settled(read(out / "summary.json")) == {1: True, 2: True}
 
 
 def post(url: str, body: bytes) -> None:
