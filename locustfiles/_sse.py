@@ -10,6 +10,7 @@ from __future__ import annotations
 
 BOM = b"\xef\xbb\xbf"
 LONGEST_EVENT = 8 << 20  # bytes held back while an event is not complete
+PIECE_BYTES = 64  # what holding a line, or a piece of one, takes beside its bytes
 
 
 class EventError(ValueError):
@@ -24,7 +25,7 @@ class EventDecoder:
     def __init__(self) -> None:
         self._rest: list[bytes] = []  # pieces of a line that has not ended yet
         self._data: list[bytes] = []  # data lines of an event that has not ended yet
-        self._held = 0  # bytes of both, and one for each line
+        self._held = 0  # bytes that both take
         self._failed = False  # that event is named "error"
         self._after_cr = False  # a LF that comes next is the other half of a CRLF
         self._begun = False  # past the first line, where a byte-order mark may stand
@@ -66,7 +67,7 @@ class EventDecoder:
         events = self._take(lines) if lines else []
         if rest:
             self._rest.append(rest)
-            self._held += len(rest) + 1
+            self._held += len(rest) + PIECE_BYTES
         if self._held > LONGEST_EVENT:
             self._rest, self._data = [], []
             raise EventError(f"an event of more than {LONGEST_EVENT >> 20} MiB")
@@ -78,7 +79,7 @@ class EventDecoder:
         if self._rest:
             lines[0] = b"".join(self._rest) + lines[0]
             self._rest = []
-            self._held = sum(map(len, self._data)) + len(self._data)
+            self._held = sum(map(len, self._data)) + len(self._data) * PIECE_BYTES
         if not self._begun:
             lines[0], self._begun = lines[0].removeprefix(BOM), True
         events: list[bytes] = []
@@ -99,7 +100,7 @@ class EventDecoder:
 
     def _add(self, value: bytes) -> None:
         self._data.append(value)
-        self._held += len(value) + 1
+        self._held += len(value) + PIECE_BYTES
 
     def _field(self, line: bytes) -> None:
         """Take a line that is not plainly data: a comment or another field."""
