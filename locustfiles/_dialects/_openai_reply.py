@@ -118,9 +118,11 @@ class ChatReply:
         choice = chunk.choices[0] if chunk.choices else None
         if choice is None or chunk.error is not None:
             self._aside(chunk)
+        if self.model is None and chunk.model:
+            self.model = line(chunk.model, LONGEST_NAME)
         if choice is not None:
             if choice.delta is not None and self._content(choice.delta, at_ns) and len(self.chunks) == 1:
-                self._first(chunk)
+                self.first_chunk_tokens = tokens(chunk.usage.completion_tokens) or None if chunk.usage else None
             if choice.finish_reason:
                 self.finish_reason = line(choice.finish_reason)
         if chunk.usage is not None:
@@ -149,19 +151,8 @@ class ChatReply:
             self.tool_calls.append(calls)
         return bool(thought or calls)
 
-    def _first(self, chunk: Chunk) -> None:
-        """Note what the first content chunk tells about the rest: the model, and its own tokens if it counts them."""
-        self._name(chunk)
-        if chunk.usage is not None:
-            self.first_chunk_tokens = tokens(chunk.usage.completion_tokens) or None
-
-    def _name(self, chunk: Chunk) -> None:
-        if self.model is None and chunk.model:
-            self.model = line(chunk.model, LONGEST_NAME)
-
     def _aside(self, chunk: Chunk) -> None:
-        """Take a chunk without content: an error under one of its names, usage, or the filters' word on the prompt."""
-        self._name(chunk)
+        """Take what is no choice: an error under one of its names, usage, or the filters' word on the prompt."""
         if chunk.error:
             self._error(complaint(chunk.error))
         elif not chunk.choices and chunk.usage is None and (chunk.message or chunk.detail):
@@ -172,7 +163,8 @@ class ChatReply:
             self.done = True
             return
         self.malformed += 1
-        self._error(f"an event that cannot be read: {event[:HEAD_BYTES].decode(errors='replace')}")
+        if self.error is None:
+            self._error(f"an event that cannot be read: {event[:HEAD_BYTES].decode(errors='replace')}")
 
     def _named_errors(self) -> None:
         """Take events that are errors by name, whatever is in them."""
@@ -202,7 +194,7 @@ class ChatReply:
             self.malformed += 1  # `head` tells what came instead
             return
         self._aside(chunk)
-        self._usage = chunk.usage
+        self.model, self._usage = line(chunk.model or "", LONGEST_NAME) or None, chunk.usage
         if chunk.choices and chunk.error is None:
             self._message(chunk.choices[0])
 
