@@ -17,10 +17,6 @@ ESCAPES = re.compile(
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor
     r"|\x1b[PX^_].*?(?:\x1b\\|$)|\x1b.?"  # DCS and the like; any other escape
 )
-# Controls, and what is invisible or turns the line around: soft hyphen, zero-width, bidi, separators, surrogates, BOM.
-INVISIBLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]+"
-)
 SECRETS = (
     re.compile(r"(\b(?:Bearer|Basic)\s+)[\w.~+/=-]{6,}", re.IGNORECASE),
     re.compile(
@@ -34,8 +30,11 @@ CUT_MESSAGE = re.compile(rb'"(?:message|detail|msg|error)"\s*:\s*"((?:[^"\\]|\\.
 
 
 def line(text: str, longest: int = LONGEST_LINE) -> str:
-    """One line of bounded length: no control characters, no terminal escapes, no secrets."""
-    clean = " ".join(INVISIBLE.sub(" ", ESCAPES.sub(" ", text[:LONGEST_INPUT])).split())
+    """One printable line of bounded length: no controls or terminal escapes, nothing invisible, no secrets."""
+    clean = ESCAPES.sub(" ", text[:LONGEST_INPUT])
+    if not clean.isprintable():
+        clean = "".join([char if char.isprintable() else " " for char in clean])
+    clean = " ".join(clean.split())
     for secret in SECRETS:
         clean = secret.sub(r"\1***", clean)
     return clean if len(clean) <= longest else clean[: longest - 1].rstrip() + "…"
