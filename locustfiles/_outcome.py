@@ -47,7 +47,7 @@ def classify(reply: Reply, failure: Failure | None, asked_tokens: int | None) ->
         return "error_in_stream", f"the server ended the reply with finish reason {reply.finish_reason}"
     if not (reply.text or reply.reasoning or reply.tool_calls):
         return _of_nothing(reply)
-    if reply.streamed and not reply.done and reply.finish_reason is None:
+    if not reply.done and reply.finish_reason is None:
         return "stream_broken", "the stream ended without a finish reason and without [DONE]"
     if reply.finish_reason == "length" and not _as_asked(reply, asked_tokens):
         return "truncated", _too_short(reply, asked_tokens)

@@ -29,7 +29,7 @@ class EventDecoder:
         self._failed = False  # that event is named "error"
         self._after_cr = False  # a LF that comes next is the other half of a CRLF
         self._begun = False  # past the first line, where a byte-order mark may stand
-        self._between = False  # nothing is held, of whatever kind
+        self._between = False  # past the first line, and nothing is held, of whatever kind
         self.errors: list[bytes] = []  # data of the events named "error"; `feed` does not return these
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -71,7 +71,7 @@ class EventDecoder:
         if self._held > LONGEST_EVENT:
             self._rest, self._data = [], []
             raise EventError(f"an event of more than {LONGEST_EVENT >> 20} MiB")
-        self._between = self._begun and not (self._held or self._failed or self._after_cr)
+        self._between = not (self._held or self._failed or self._after_cr)
         return events
 
     def _take(self, lines: list[bytes]) -> list[bytes]:

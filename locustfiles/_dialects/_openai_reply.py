@@ -76,7 +76,7 @@ class ChatReply:
             self._error(f"a reply of more than {(STREAM_BYTES if self.streamed else WHOLE_BYTES) >> 20} MiB")
             self._whole.clear()
             return
-        self._whole += data[: len(data) + min(self._left, 0)]
+        self._whole += data[: max(0, len(data) + min(self._left, 0))]
         if len(self.head) < HEAD_BYTES:
             self.head = bytes(self._whole[:HEAD_BYTES])
         if self._undecided:

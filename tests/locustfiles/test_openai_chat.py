@@ -41,7 +41,7 @@ def test_a_forced_length_is_asked_in_three_ways() -> None:
 
 def test_a_natural_end_forces_nothing() -> None:
     """Without force_length only the limit is sent; without stream nothing of streams."""
-    body = sent(ask(force_length=False, stream=False))
+    body = sent(ask(force_length=False, stream=False, extra=b'"stream_options":{"include_usage":true}'))
 
     assert body == {"model": "m", "max_tokens": 7, "messages": [{"role": "user", "content": 'say é " one two " twice'}]}
 

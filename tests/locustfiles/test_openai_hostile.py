@@ -123,16 +123,18 @@ def test_nothing_raises(pieces: list[bytes], status: int, headers: dict[str, str
     assert all(isinstance(text, str) for text in reply.text)
 
 
-def test_garbage_takes_no_memory() -> None:
-    """A hundred thousand events that mean nothing leave next to nothing behind."""
+@pytest.mark.parametrize(
+    ("status", "piece"), [(200, b"data: {]\n\nid: 7\nevent: error\ndata: {}\n\n" * 600), (500, b"x" * 20_000)]
+)
+def test_garbage_takes_no_memory(status: int, piece: bytes) -> None:
+    """A hundred thousand events that mean nothing, or megabytes of an error body, leave next to nothing behind."""
     reply = ChatReply(array("q"))
-    reply.begin(200, EVENTS)
-    piece = b"data: {]\n\nid: 7\nevent: x\n\n" * 600
+    reply.begin(status, EVENTS)
     tracemalloc.start()
     for _ in range(170):
         reply.feed(piece, 1)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert reply.malformed == 102_000
+    assert reply.malformed == (102_000 if status == 200 else 0)
     assert held < 50_000

@@ -110,11 +110,12 @@ def test_reasoning_is_a_token_but_not_visible(name: str) -> None:
 
 def test_reasoning_sent_under_both_names_is_one() -> None:
     """vLLM while it renames the field sends both: one text, one stamp; content beside it is kept too."""
-    reply = read(
-        event(delta(reasoning_content="a", reasoning="a")), event(delta(reasoning="b", content="c")), END, DONE
-    )
+    call = {"function": {"name": "f"}}
+    both = [event(delta(reasoning="b", content="c")), event(delta(tool_calls=[call], content="d"))]
+    reply = read(event(delta(reasoning_content="a", reasoning="a")), *both, END, DONE)
 
-    assert (reply.reasoning, reply.text, list(reply.chunks)) == (["a", "b"], ["c"], [100, 110])
+    assert (reply.reasoning, reply.text, reply.tool_calls) == (["a", "b"], ["c", "d"], ["f"])
+    assert list(reply.chunks) == [100, 110, 120]
 
 
 def test_a_tool_call_is_generated_text() -> None:

@@ -123,6 +123,22 @@ def test_a_legal_form(form: str) -> None:
             assert decoded([b": past the beginning\n\n", stream[:place], stream[place:]])[0] == events
 
 
+def test_whole_events_are_read_in_the_light_of_what_came_before() -> None:
+    """Reads that look like whole events (the fast path) are not, after a name, a CR, or with line ends inside."""
+    begun = b": past the beginning\n\n"
+    for pieces in (
+        [begun, b"event: error\n", b"data: a\n\n", b"data: b\n\n"],
+        [begun, b"data: a\r", b"\ndata: b\n\n"],
+        [begun, b"data: a\n", b"data: b\n\ndata: c\n\n"],
+        [begun, b"da", b"data: b\n\n"],
+        [begun, b"data: a\rb\r\n\r\n", b"data: a\rdata: b\r\n\r\n", b"data: a\ndata: b\r\n\r\n"],
+        [begun, b"data: a\rdata: b\n\n", b"data: a\r\n\n", b"data: a\ndata: b\n\ndata: c\n\n"],
+        [begun, b"data: a\n\n\n\ndata: b\n\n", b"data: a\r\n\r\n\r\n\r\n", b"data: a\n\r\n\r\n"],
+        [begun, b"data: \xef\xbb\xbf\n\n", b"\xef\xbb\xbfdata: a\n\n"],
+    ):
+        assert decoded(pieces) == expected(b"".join(pieces))
+
+
 def test_an_event_is_given_with_the_byte_that_completes_it() -> None:
     """No event waits for the next read: also the second CR of two completes one (its stamp would be late)."""
     for end in (b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r", b"\r\n\n"):
