@@ -55,8 +55,11 @@ def demo(
     out: Annotated[Path | None, typer.Option(help="The run directory; default runs/<UTC time>-demo.")] = None,
 ) -> None:
     """See it work: ladder, matrix, two arms, tasks and a report, in about five minutes, on this machine alone."""
+    from shapes._run import calibration
     from simulator.demo import run_demo
 
+    if calibration() is None:  # every report carries the client's own error: measure it once per machine
+        _calibrate([64], gap_ms=10.0, seconds=1.5)
     sys.exit(run_demo(real, out))
 
 
@@ -140,16 +143,22 @@ def calibrate(
     seconds: Annotated[float, typer.Option(min=1, help="Length of each measurement.")] = 5.0,
 ) -> None:
     """How wrong this client is on this machine: its TTFT, gap and E2E against the simulator's own send stamps."""
+    from shapes._calibrate import rungs_up_to
+
+    _calibrate(rungs_up_to(streams), gap_ms, seconds)
+
+
+def _calibrate(rungs: list[int], gap_ms: float, seconds: float) -> None:
     from rich.console import Console
 
-    from shapes._calibrate import keep, measure, rungs_up_to
+    from shapes._calibrate import keep, measure
     from shapes._preview import show_calibration
     from simulator.process import served
 
     arguments = ("--scripted", "--ttft-ms", "50", "--gap-ms", str(gap_ms), "--tokens", "100")
     with served("simulator", arguments) as url:
-        rungs = measure(url, rungs_up_to(streams), seconds)
-    show_calibration(Console(), keep(rungs, gap_ms))
+        figures = measure(url, rungs, seconds)
+    show_calibration(Console(stderr=True), keep(figures, gap_ms))
 
 
 if __name__ == "__main__":

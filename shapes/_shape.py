@@ -22,6 +22,8 @@ from shapes._plan import Plan, make_plan
 from shapes._progress import make_progress
 from shapes._run import LoadRun, Unusable, remaining, write_report
 
+USAGE, STOPPED = 2, 4  # exit codes: a configuration that cannot run, a run that proved nothing
+
 log = logging.getLogger(__name__)
 
 
@@ -52,7 +54,10 @@ class PlannedShape(LoadTestShape):
             self._lead(environment)
         except (ScenarioError, RecordError, Unusable) as error:
             print(f"tokenswarm: {error}", file=sys.stderr)  # noqa: T201 (the one line that a person must see)
-            environment.process_exit_code = 2
+            if self.run is not None and self.run.opened:
+                self._end(str(error))
+            else:
+                self.run, environment.process_exit_code = None, USAGE
         except gevent.GreenletExit:
             self._end("interrupted")
             raise
@@ -98,10 +103,13 @@ class PlannedShape(LoadTestShape):
         run, self.run = self.run, None
         if run is None:
             return
+        assert self.runner is not None, "a run has a runner"
         run.end(stopped)
         if run.opened:
-            assert self.runner is not None
             self.runner.environment.process_exit_code = write_report(run.directory)
+        else:
+            print(f"tokenswarm: {stopped} before anything was measured", file=sys.stderr)  # noqa: T201
+            self.runner.environment.process_exit_code = STOPPED
 
 
 def new_directory(name: str) -> Path:
