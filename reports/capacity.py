@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from reports.measured import Measured, has_slo
+from reports.measured import Measured, counting, has_slo
 from reports.stats import share_bounds
 from scenarios.scenario import Cell, Scenario
 
@@ -27,14 +27,17 @@ class RungSlo(msgspec.Struct, frozen=True):
 
 def rung_slos(steps: Sequence[Measured], scenario: Scenario) -> list[RungSlo]:
     """Every point with a valid step, in the order of the run's points; empty without an SLO."""
-    if not has_slo(scenario) and scenario.slo.error_rate is None:
+    if not has_gate(scenario):
         return []
-    points: dict[tuple[str, str, int], list[Measured]] = {}
-    for step in steps:
-        if step.record.valid:
-            place = step.record.step
-            points.setdefault((place.arm, place.cell.name if place.cell else "", place.concurrency), []).append(step)
+    points: dict[tuple[object, ...], list[Measured]] = {}
+    for step in counting(steps):
+        points.setdefault(step.point, []).append(step)
     return [_rung(point, scenario) for point in points.values()]
+
+
+def has_gate(scenario: Scenario) -> bool:
+    """Whether anything of a single arm can be breached."""
+    return has_slo(scenario) or scenario.slo.error_rate is not None
 
 
 def _rung(point: Sequence[Measured], scenario: Scenario) -> RungSlo:
@@ -63,12 +66,17 @@ def breaches(rungs: Sequence[RungSlo], scenario: Scenario) -> list[str]:
     for rung in rungs:
         if not is_gated(rung, scenario):
             continue
-        where = f"{rung.arm}, {rung.cell.name if rung.cell else 'tasks'} at {rung.concurrency} users"
+        where = f"{rung.arm}, {rung.cell.name if rung.cell else 'tasks'} at {users(rung.concurrency)}"
         if rung.state == "breached" and has_slo(scenario):
             said.append(f"{where}: {rung.good_share:.1%} of the requests were good, {scenario.slo.attain:.0%} must be.")
         if rung.errors_breached:
             said.append(f"{where}: {rung.failed_share:.1%} of the requests failed, {scenario.slo.error_rate:.1%} may.")
     return said
+
+
+def users(count: int) -> str:
+    """A rung in words."""
+    return "1 user" if count == 1 else f"{count} users"
 
 
 def is_gated(rung: RungSlo, scenario: Scenario) -> bool:
@@ -79,7 +87,10 @@ def is_gated(rung: RungSlo, scenario: Scenario) -> bool:
 
 
 def capacities(rungs: Sequence[RungSlo], scenario: Scenario) -> list[dict[str, Any]]:
-    """Per arm and cell the interval [highest rung that meets the SLO, the next rung]; null = none, or none above."""
+    """Per arm and cell the interval [highest rung that meets the SLO, the next rung]; null = none, or none above.
+
+    `undecided` names the rungs above the highest whose requests were too few to tell: the capacity may lie there.
+    """
     if not has_slo(scenario):
         return []
     ladders: dict[tuple[str, Cell], dict[int, str]] = {}
@@ -91,7 +102,13 @@ def capacities(rungs: Sequence[RungSlo], scenario: Scenario) -> list[dict[str, A
 
 def _capacity(arm: str, cell: Cell, states: dict[int, str]) -> dict[str, Any]:
     climbed = sorted(states)
-    met = [users for users in climbed if states[users] == "met"]
+    met = [rung for rung in climbed if states[rung] == "met"]
     highest = met[-1] if met else None
-    above = [users for users in climbed if highest is None or users > highest]
-    return {"arm": arm, "cell": msgspec.to_builtins(cell), "rung": highest, "next": above[0] if above else None}
+    above = [rung for rung in climbed if highest is None or rung > highest]
+    return {
+        "arm": arm,
+        "cell": msgspec.to_builtins(cell),
+        "rung": highest,
+        "next": above[0] if above else None,
+        "undecided": [rung for rung in above if states[rung] == "undecided"],
+    }

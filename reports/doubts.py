@@ -1,16 +1,18 @@
-"""Warnings that travel with the figures; each says what to do next."""
+"""Warnings that travel with the figures: `text` says what was seen and what it means, `advice` what to do next."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from reports.figures import bunching, clock, tokens
-from reports.measured import Measured
+from reports.measured import Measured, Values
 
-CROWDED = 1 / 8  # share of E2E that TTFT takes: 2 x TTFT / E2E x N others are near by chance
+CROWDED = 0.25  # chance that N/4 others fall within one TTFT of a request, in lockstep or not: binomial, 2 TTFT / E2E
 BUNCHED, MANY_TOKENS, CACHED_SHARE, LENGTH_MISS, COUNT_DIFFERENCE = 0.5, 1.2, 0.01, 0.02, 0.02
 
 
@@ -21,7 +23,19 @@ def warnings(steps: Sequence[Measured]) -> list[dict[str, Any]]:
         for code, text, advice in _doubts(step):
             entry = found.setdefault(code, {"code": code, "text": text, "advice": advice, "steps": []})
             entry["steps"].append(step.record.step.id)
-    return [{**entry, "text": f"{entry['text']} ({_counted(entry['steps'])})"} for entry in found.values()]
+    return [
+        {
+            **entry,
+            "text": _sentence(f"{entry['text']} ({_counted(entry['steps'])})"),
+            "advice": _sentence(entry["advice"]),
+        }
+        for entry in found.values()
+    ]
+
+
+def _sentence(text: str) -> str:
+    """Text and advice are printed one after the other."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _counted(steps: Sequence[str]) -> str:
@@ -41,36 +55,41 @@ def _doubts(step: Measured) -> Iterator[Doubt]:
 def _invalid(step: Measured) -> Doubt | None:
     if step.record.valid:
         return None
-    what, _, advice = step.record.why_invalid[0].partition("; ")
-    return "invalid " + what.split(":")[0], f"a step does not count: {what}", advice or "see the reason"
+    why = step.record.why_invalid[0] if step.record.why_invalid else "no reason was recorded"
+    what, _, advice = why.partition("; ")
+    kind = re.sub(r"[-+]?\d[\d.,]*", "N", what.split(":")[0])  # one warning for all steps with this reason
+    text = f"a step does not count, for this reason: {what}"
+    return f"invalid: {kind}", text, advice or "the steps and their reasons are listed under “Invalid steps”"
 
 
 def _few(step: Measured) -> Doubt | None:
     if "few" not in step.record.marks:
         return None
-    return "few", "the window was cut at its maximum, with fewer requests than asked", "raise [window] max"
+    text = "the window was closed at its longest, with fewer requests than asked: quantiles are coarse"
+    return "few", text, "raise [window] max, or lower [window] min_requests and turns"
 
 
 def _bunched(step: Measured) -> Doubt | None:
     share, ttft, e2e = bunching(step), step.mean("ttft_s"), step.mean("e2e_s")
     if share is None or ttft is None or e2e is None or share <= BUNCHED:
         return None
-    if ttft / e2e >= CROWDED:  # so long a TTFT has N/4 others near it even when users are spread evenly
+    others = step.record.step.concurrency - 1
+    by_chance = stats.binom.sf(np.ceil((others + 1) / 4) - 1, others, min(2 * ttft / e2e, 1.0))
+    if by_chance >= CROWDED:  # so long a TTFT has N/4 others near it when users are independent, too
         return None
-    text = "users send in lockstep: their prefills queue behind each other and TTFT is pessimistic"
+    text = (
+        "users send in lockstep: their prompts queue behind each other, so TTFT is longer than with independent users"
+    )
     return "bunching", text, "add or raise [matrix] output_jitter, for example 0.1"
 
 
 def _several_tokens(step: Measured) -> Doubt | None:
     per_chunk = tokens([step]).get("tokens_per_chunk")
-    if (
-        per_chunk is None
-        or per_chunk <= MANY_TOKENS
-        or not len(step.columns["tpot_s"][~np.isnan(step.columns["tpot_s"])])
-    ):
+    if per_chunk is None or per_chunk <= MANY_TOKENS or np.isnan(step.columns["tpot_s"]).all():
         return None
-    text = "chunks carry several tokens: TPOT assumes one in the first chunk, and gaps are per chunk"
-    return "tokens per chunk", text, "ask for per-chunk usage (stream_options.continuous_usage_stats) in extra_body"
+    text = f"a chunk carries {per_chunk:.1f} tokens: TPOT assumes one in the first chunk, and gaps are per chunk"
+    advice = "ask for usage with every chunk: extra_body = { stream_options = { continuous_usage_stats = true } }"
+    return "tokens per chunk", text, advice
 
 
 def _counted_by_client(step: Measured) -> Doubt | None:
@@ -78,17 +97,18 @@ def _counted_by_client(step: Measured) -> Doubt | None:
         return None
     return (
         "counted by client",
-        "the service sends no usage: tokens are the client's estimate",
-        "turn usage on in the service",
+        "the service reports no token counts (usage): tokens were counted here, by [prompts] tokenizer",
+        "turn usage on in the service, or name the model's own tokenizer",
     )
 
 
 def _count_differs(step: Measured) -> Doubt | None:
     ours, theirs = step.columns["client_output_tokens"], step.columns["output_tokens"]
     both = ~np.isnan(ours) & ~np.isnan(theirs) & ~np.isnan(step.columns["input_tokens"])
-    if not both.any() or abs(ours[both].sum() / theirs[both].sum() - 1) <= COUNT_DIFFERENCE:
+    off = _off(ours[both], theirs[both])
+    if off is None or abs(off) <= COUNT_DIFFERENCE:
         return None
-    text = f"client and server count output tokens differently ({ours[both].sum() / theirs[both].sum() - 1:+.0%})"
+    text = f"client and server count output tokens differently ({off:+.0%})"
     return (
         "count difference",
         text,
@@ -100,17 +120,30 @@ def _cached(step: Measured) -> Doubt | None:
     cached, given = np.nansum(step.columns["cached_tokens"]), np.nansum(step.columns["input_tokens"])
     if step.record.step.cell is None or not given or cached / given <= CACHED_SHARE:
         return None
-    text = f"{cached / given:.0%} of the input came from the prefix cache, though every prompt begins with a nonce"
-    return "prefix cache", text, "look for a long template or another client with the same prompts"
+    text = (
+        f"{cached / given:.0%} of the input came from the service's prefix cache, though every prompt begins with "
+        "words of its own: TTFT is shorter than with new prompts"
+    )
+    return "prefix cache", text, "look for a long chat template, [prompts] shared_prefix, or another client"
 
 
 def _length_missed(step: Measured) -> Doubt | None:
     asked, made = step.columns["requested_tokens"][step.ok], step.columns["output_tokens"][step.ok]
     both = ~np.isnan(asked) & ~np.isnan(made)
-    if step.record.step.cell is None or not both.any() or abs(made[both].sum() / asked[both].sum() - 1) <= LENGTH_MISS:
+    off = _off(made[both], asked[both])
+    if step.record.step.cell is None or off is None or abs(off) <= LENGTH_MISS:
         return None
-    text = f"output lengths were missed by {made[both].sum() / asked[both].sum() - 1:+.0%}"
-    return "length", text, "compare only with runs of the same miss, or use a service that takes ignore_eos"
+    text = f"replies were {off:+.0%} longer than asked, so E2E is that of another length"
+    return (
+        "length",
+        text,
+        "compare only with runs of the same miss, or let the service take ignore_eos (an exact length)",
+    )
+
+
+def _off(values: Values, expected: Values) -> float | None:
+    """Relative difference of two sums; None without any."""
+    return float(values.sum() / expected.sum() - 1) if expected.sum() else None
 
 
 def _user_clock(step: Measured) -> Doubt | None:
@@ -118,8 +151,8 @@ def _user_clock(step: Measured) -> Doubt | None:
         return None
     return (
         "clock",
-        "some stamps are this process's own, not the kernel's",
-        "run on Linux without a sandboxed network stack",
+        "some times of arrival are those of reading, not of the network: our own delays are part of them",
+        "run on Linux, outside of a sandbox that replaces the network stack",
     )
 
 

@@ -15,16 +15,23 @@ from reports.measured import LATENCIES, Measured
 from reports.stats import mean_interval, needed, quantile
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+TOKENS = {"input": "input_tokens", "cached_input": "cached_tokens", "output": "output_tokens",
+          "reasoning": "reasoning_tokens"}  # fmt: skip
 Values = npt.NDArray[np.float64]
 
 
 def latency(steps: Sequence[Measured], metric: str) -> dict[str, Any] | None:
-    """A latency over all requests sent: failed ones are infinitely slow (null), ok-only values beside them."""
+    """A latency over all requests sent: failed ones are infinitely slow (null), ok-only values beside them.
+
+    None when no reply had it. When nothing was ok there is no mean, and every quantile lies beyond the timeout.
+    """
     values = np.concatenate([step.columns[metric][step.ok] for step in steps])
     values = np.sort(values[~np.isnan(values)])
-    failed = sum(step.sent - int(step.ok.sum()) for step in steps)
+    succeeded = sum(int(step.ok.sum()) for step in steps)
+    failed = sum(step.sent for step in steps) - succeeded
     if not len(values):
-        return None
+        nothing = failed and not succeeded and (metric == "e2e_s" or steps[0].streamed)
+        return {"n": failed, **_quantiles(values, failed), "max": None} if nothing else None
     figures: dict[str, Any] = {"n": len(values) + failed, "mean": float(values.mean())}
     figures |= _quantiles(values, failed)
     figures["max"] = None if failed else float(values[-1])
@@ -75,23 +82,26 @@ def requests(steps: Sequence[Measured]) -> dict[str, Any]:
 
 def tokens(steps: Sequence[Measured]) -> dict[str, Any]:
     """Consumption: sums over the rows of the windows, as the server counts them (else the client)."""
-    names = {
-        "input": "input_tokens",
-        "cached_input": "cached_tokens",
-        "output": "output_tokens",
-        "reasoning": "reasoning_tokens",
-    }
-    columns = {name: np.concatenate([step.columns[column] for step in steps]) for name, column in names.items()}
+    columns = {name: np.concatenate([step.columns[column] for step in steps]) for name, column in TOKENS.items()}
     figures: dict[str, Any] = {
         name: int(np.nansum(values)) for name, values in columns.items() if (~np.isnan(values)).any()
     }
     if not figures:
         return {}
-    figures["counted_by"] = "server" if "input" in figures else "client"
-    chunks = float(np.nansum(np.concatenate([step.columns["chunks"] for step in steps])))
-    if chunks and "output" in figures:
-        figures["tokens_per_chunk"] = figures["output"] / chunks
+    client = np.concatenate([step.columns["client_output_tokens"] for step in steps])
+    figures["counted_by"] = "client" if _by_client(columns["input"], columns["output"], client) else "server"
+    chunks = np.concatenate([step.columns["chunks"] for step in steps])
+    streamed = ~np.isnan(columns["output"]) & (chunks > 0)
+    if streamed.any():
+        figures["tokens_per_chunk"] = float(columns["output"][streamed].sum() / chunks[streamed].sum())
     return figures
+
+
+def _by_client(given: Values, made: Values, client: Values) -> bool:
+    """Whether most outputs were counted here: no usage came (no input count), and the count is the client's own."""
+    counted = ~np.isnan(made)
+    ours = counted & np.isnan(given) & (made == client)
+    return bool(counted.any()) and 2 * int(ours.sum()) > int(counted.sum())
 
 
 def throughput(steps: Sequence[Measured]) -> dict[str, float]:
@@ -106,13 +116,13 @@ def throughput(steps: Sequence[Measured]) -> dict[str, float]:
 
 
 def goodput(steps: Sequence[Measured]) -> dict[str, float]:
-    """Good requests per second, and their share of all that were sent."""
-    sent = sum(step.sent for step in steps)
+    """Good requests per second (ok ones per second x good / ok), and the share good / sent."""
+    sent, ok = sum(step.sent for step in steps), sum(int(step.ok.sum()) for step in steps)
     rate = throughput(steps).get("requests")
     if not sent or rate is None:
         return {}
-    share = sum(int(step.good.sum()) for step in steps) / sent
-    return {"requests": rate * share, "share": share}
+    good = sum(int(step.good.sum()) for step in steps)
+    return {"requests": rate * good / ok if ok else 0.0, "share": good / sent}
 
 
 def client(steps: Sequence[Measured]) -> dict[str, Any]:
@@ -145,7 +155,7 @@ def in_flight(step: Measured) -> float | None:
 
 
 def bunching(step: Measured) -> float | None:
-    """Share of requests sent within one TTFT of at least N/4 others: users in lockstep (DESIGN 4)."""
+    """Share of requests sent within one (mean) TTFT, before or after, of at least N/4 others: users in lockstep."""
     sent = np.sort(step.columns["sent_ns"]) / 1e9
     ttft = step.mean("ttft_s")
     users = step.record.step.concurrency
@@ -156,11 +166,15 @@ def bunching(step: Measured) -> float | None:
 
 
 def point_latencies(steps: Sequence[Measured]) -> dict[str, Any]:
-    """Pooled latencies of one point over its valid blocks, with the interval of the mean over block means."""
+    """Pooled latencies of one point over its valid blocks, with the interval of the mean over block means.
+
+    The point's mean is the mean of its block means, the middle of that interval, and not that of the pooled requests:
+    a faster block sends more of them, and a block is one measurement however many requests it holds.
+    """
     figures = latencies(steps)
     for metric in LATENCIES:
-        if metric in figures:
-            means = [mean for step in steps if (mean := step.mean(metric)) is not None]
+        means = [mean for step in steps if (mean := step.mean(metric)) is not None]
+        if means:
             interval = mean_interval(means)
             figures[metric]["mean"] = interval.mean
             if interval.low is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from exporters.record import Run, StepRecord
 from exporters.tally import StepTally
-from scenarios.scenario import CellSlo, Scenario, Slo
+from scenarios.scenario import Cell, CellSlo, Scenario, Slo
 
 Values = npt.NDArray[np.float64]
 LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
@@ -33,6 +33,7 @@ class Measured(msgspec.Struct, frozen=True):
     good: npt.NDArray[np.bool_]
     outcomes: dict[str, int]
     finish: dict[str, int]
+    streamed: bool  # asked for as a stream: only then can there be a TTFT and a TPOT
 
     @property
     def sent(self) -> int:
@@ -47,14 +48,19 @@ class Measured(msgspec.Struct, frozen=True):
 
     @property
     def requests_per_s(self) -> float | None:
-        """Requests by the share of their life inside the window, per second."""
+        """Ok requests by the share of their life inside the window, per second."""
         return self.tally.finished / self.record.window_s if self.record.window_s else None
 
     @property
     def good_per_s(self) -> float | None:
-        """Good requests per second: throughput x share of the requests sent that were good."""
-        rate = self.requests_per_s
-        return None if rate is None or not self.sent else rate * float(self.good.mean())
+        """Good requests per second: ok requests per second x good / ok (failures are not in the first factor)."""
+        rate, ok = self.requests_per_s, int(self.ok.sum())
+        return None if rate is None or not self.sent else rate * int(self.good.sum()) / ok if ok else 0.0
+
+    @property
+    def point(self) -> tuple[str, Cell | None, int]:
+        """Where it was measured: arm, cell (None: tasks), rung."""
+        return self.record.step.arm, self.record.step.cell, self.record.step.concurrency
 
 
 def measured_steps(run: Run) -> list[Measured]:
@@ -64,9 +70,20 @@ def measured_steps(run: Run) -> list[Measured]:
     return [_measured(record, by_step.get(record.step.id), scenario) for record in records]
 
 
+def counting(steps: Sequence[Measured]) -> list[Measured]:
+    """The steps that count: of each point and block the last try, if it is valid."""
+    last: dict[tuple[object, ...], Measured] = {}
+    for step in steps:
+        place = (*step.point, step.record.step.block)
+        if place not in last or last[place].record.step.try_ <= step.record.step.try_:
+            last[place] = step
+    return [step for step in last.values() if step.record.valid]
+
+
 def _by_step(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Rows of windows, one table per step: sorted once, then sliced."""
-    window = rows.filter(pc.equal(rows["phase"], "window"))
+    """Rows of windows, one table per step (steps that were cut short have other names): sorted once, then sliced."""
+    inside = pc.and_(pc.equal(rows["phase"], "window"), pc.is_valid(rows["step"]))
+    window = rows.select(["step", "outcome", "finish_reason", *COLUMNS]).filter(inside)
     if not window.num_rows:
         return
     codes = window["step"].combine_chunks().dictionary_encode()
@@ -90,6 +107,7 @@ def _measured(record: StepRecord, rows: pa.Table | None, scenario: Scenario) -> 
         good=ok & _within(columns, slo),
         outcomes=_counts(rows, "outcome"),
         finish=_counts(rows, "finish_reason"),
+        streamed=scenario.request.stream,
     )
 
 
@@ -125,7 +143,7 @@ def slo_of(scenario: Scenario, cell: str) -> CellSlo:
 
 
 def has_slo(scenario: Scenario) -> bool:
-    """Whether any request can miss anything."""
+    """Whether a request can be ok and yet not good."""
     limits: list[Slo | CellSlo] = [scenario.slo, *scenario.slo.cells.values()]
     return any(part.ttft or part.tpot or part.e2e for part in limits)
 

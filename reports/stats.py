@@ -1,9 +1,9 @@
-"""Estimators and tests of METRICS "Statistics". Pure; scipy where it has them."""
+"""Estimators and tests of METRICS "Statistics". Pure; over the last axis, so that one call serves many comparisons."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from functools import cache
 
 import msgspec
 import numpy as np
@@ -13,6 +13,7 @@ from scipy import stats
 LEVEL = 0.95
 TAIL_REQUESTS = 5  # a quantile is printed when this many requests lie beyond it: n (1 - q) >= 5
 POWER = 0.8
+MOST_PAIRS = 200  # nobody runs more blocks than this
 
 Values = npt.NDArray[np.float64]
 
@@ -39,50 +40,68 @@ class Interval(msgspec.Struct, frozen=True):
     high: float | None
 
 
-def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
+def mean_interval(values: npt.ArrayLike, level: float = LEVEL) -> Interval:
     """Student t interval of the mean of independent values (blocks), df = n - 1."""
     sample = np.asarray(values, dtype=np.float64)
     mean = float(sample.mean())
     if len(sample) < 2:
         return Interval(mean, None, None)
-    half = float(stats.t.ppf(0.5 + level / 2, len(sample) - 1)) * _standard_error(sample)
-    return Interval(mean, mean - half, mean + half)
+    low, high = bounds(sample, level)
+    return Interval(mean, float(low), float(high))
 
 
-def p_greater(values: Sequence[float]) -> float:
-    """One-sided p of a t test against mean <= 0; values without any spread decide by their sign."""
+def bounds(values: npt.ArrayLike, level: float = LEVEL) -> tuple[Values, Values]:
+    """The ends of that interval; two values or more."""
+    return -upper_bound(-np.asarray(values), 0.5 + level / 2), upper_bound(values, 0.5 + level / 2)
+
+
+def upper_bound(values: npt.ArrayLike, level: float = LEVEL) -> Values:
+    """One-sided upper bound of a mean (Student t); two values or more."""
     sample = np.asarray(values, dtype=np.float64)
+    bound = sample.mean(axis=-1) + stats.t.ppf(level, sample.shape[-1] - 1) * _standard_error(sample)
+    return np.asarray(bound, dtype=np.float64)
+
+
+def p_greater(values: npt.ArrayLike) -> Values:
+    """One-sided p of a t test against mean <= 0; without any spread the sign decides, and one value proves nothing."""
+    sample = np.asarray(values, dtype=np.float64)
+    mean = sample.mean(axis=-1)
+    if sample.shape[-1] < 2:
+        return np.ones_like(mean)
     error = _standard_error(sample)
-    if error == 0:
-        return 0.0 if sample.mean() > 0 else 1.0
-    return float(stats.t.sf(sample.mean() / error, len(sample) - 1))
+    by_sign = np.where(mean > 0, 0.0, 1.0)
+    t = np.divide(mean, error, out=np.zeros_like(by_sign), where=error > 0)
+    return np.where(error > 0, stats.t.sf(t, sample.shape[-1] - 1), by_sign)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, in the given order (Holm 1979)."""
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    adjusted, running = [0.0] * len(p_values), 0.0
-    for place, index in enumerate(order):
-        running = max(running, (len(p_values) - place) * p_values[index])
-        adjusted[index] = min(running, 1.0)
+def holm(p_values: npt.ArrayLike) -> Values:
+    """Adjusted p-values of one family, in the given order (Holm 1979)."""
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, axis=-1, kind="stable")
+    left = p.shape[-1] - np.arange(p.shape[-1])  # hypotheses not yet rejected
+    raised = np.maximum.accumulate(np.take_along_axis(p, order, axis=-1) * left, axis=-1)
+    adjusted = np.empty_like(p)
+    np.put_along_axis(adjusted, order, np.minimum(raised, 1.0), axis=-1)
     return adjusted
 
 
-def upper_bound(values: Sequence[float], level: float = LEVEL) -> float:
-    """One-sided upper bound of a mean."""
-    sample = np.asarray(values, dtype=np.float64)
-    return float(sample.mean()) + float(stats.t.ppf(level, len(sample) - 1)) * _standard_error(sample)
-
-
 def smallest_effect(sd: float, pairs: int, alpha: float) -> float:
-    """Smallest mean of log ratios that `pairs` pairs of this spread show with power 0.8 in a one-sided test at alpha."""
-    df = pairs - 1
-    return float(stats.t.ppf(1 - alpha, df) + stats.t.ppf(POWER, df)) * sd / math.sqrt(pairs)
+    """Smallest mean log ratio that `pairs` pairs of this spread show with power 0.8 in a one-sided test at alpha."""
+    return sd * float(_effects_per_sd(alpha)[pairs - 2])
 
 
-def pairs_needed(sd: float, effect: float, alpha: float, most: int = 200) -> int | None:
-    """Pairs that would show a log ratio of `effect`; None beyond `most`."""
-    return next((n for n in range(2, most + 1) if smallest_effect(sd, n, alpha) <= effect), None)
+def pairs_needed(sd: float, effect: float, alpha: float) -> int | None:
+    """Pairs that would show a log ratio of `effect`; None beyond 200."""
+    enough = np.flatnonzero(sd * _effects_per_sd(alpha) <= effect)
+    return int(enough[0]) + 2 if len(enough) else None
+
+
+@cache
+def _effects_per_sd(alpha: float) -> Values:
+    """(t(1 - alpha) + t(power)) / sqrt(n) for n = 2 .. 200 pairs."""
+    pairs = np.arange(2, MOST_PAIRS + 1)
+    effects = (stats.t.isf(alpha, pairs - 1) + stats.t.ppf(POWER, pairs - 1)) / np.sqrt(pairs)
+    return np.asarray(effects, dtype=np.float64)
 
 
 def share_bounds(hits: int, count: int, level: float = LEVEL) -> tuple[float, float]:
@@ -94,5 +113,5 @@ def share_bounds(hits: int, count: int, level: float = LEVEL) -> tuple[float, fl
     return low, high
 
 
-def _standard_error(sample: Values) -> float:
-    return float(sample.std(ddof=1)) / math.sqrt(len(sample)) if len(sample) > 1 else 0.0
+def _standard_error(sample: Values) -> Values:
+    return np.asarray(sample.std(axis=-1, ddof=1) / math.sqrt(sample.shape[-1]), dtype=np.float64)

@@ -10,9 +10,10 @@ import msgspec
 from exporters.record import Run
 from reports import figures
 from reports.capacity import capacities, rung_slos
-from reports.compare import all_pairs, comparisons
+from reports.compare import comparisons
 from reports.doubts import warnings
-from reports.measured import Measured, measured_steps
+from reports.measured import Measured, counting, measured_steps
+from reports.pairs import all_pairs
 from reports.verdict import Evidence, verdict
 
 FORMAT = 1
@@ -21,10 +22,11 @@ FORMAT = 1
 def summarize(run: Run) -> dict[str, Any]:
     """Every figure of a run; what was not measured is absent."""
     scenario, steps = run.scenario, measured_steps(run)
-    compared = comparisons(steps, scenario)
+    pairs = all_pairs(steps, scenario)
+    compared = comparisons(pairs, scenario)
     rungs = rung_slos(steps, scenario)
     stopped = stopped_why(run.manifest)
-    evidence = Evidence(scenario, steps, compared, list(all_pairs(steps, scenario)), rungs, stopped)
+    evidence = Evidence(scenario, steps, compared, pairs, rungs, stopped)
     matrix = [step for step in steps if step.record.step.cell is not None]
     return {
         "format": FORMAT,
@@ -61,7 +63,7 @@ def _run(manifest: dict[str, Any], steps: Sequence[Measured]) -> dict[str, Any]:
         "calibration": manifest.get("calibration"),
         "rows": manifest.get("rows"),
     }
-    return {name: value for name, value in known.items() if value is not None}
+    return {name: value for name, value in known.items() if value is not None or name == "ended"}  # null: it was killed
 
 
 def step_figures(step: Measured) -> dict[str, Any]:
@@ -92,8 +94,7 @@ def points(steps: Sequence[Measured]) -> list[dict[str, Any]]:
     """Arm x cell x rung over its blocks: valid ones pooled, means with their interval over block means."""
     places: dict[tuple[Any, ...], list[Measured]] = {}
     for step in steps:
-        place = step.record.step
-        places.setdefault((place.arm, place.cell, place.concurrency), []).append(step)
+        places.setdefault(step.point, []).append(step)
     order = sorted(
         places.items(), key=lambda item: (item[0][1].input_tokens, item[0][1].output_tokens, item[0][2], item[0][0])
     )
@@ -102,7 +103,7 @@ def points(steps: Sequence[Measured]) -> list[dict[str, Any]]:
 
 def _point(place: tuple[Any, ...], steps: Sequence[Measured]) -> dict[str, Any]:
     arm, cell, concurrency = place
-    valid = [step for step in steps if step.record.valid]
+    valid = counting(steps)
     figure: dict[str, Any] = {
         "arm": arm,
         "cell": msgspec.to_builtins(cell),

@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
-from reports.capacity import RungSlo, breaches, is_gated
-from reports.compare import FEWEST_PAIRS, Pairs, not_ruled_out
-from reports.measured import Measured, has_slo
+from reports.capacity import RungSlo, breaches, has_gate, is_gated, users
+from reports.compare import FEWEST_PAIRS, not_ruled_out
+from reports.measured import Measured, counting, has_slo
+from reports.pairs import Pairs
 from scenarios.scenario import Scenario
 
 EXIT_CODES = {"pass": 0, "fail": 3, "inconclusive": 4, "invalid": 4}
@@ -61,29 +62,35 @@ def _regressions(evidence: Evidence) -> list[str]:
 def _where(comparison: dict[str, Any]) -> str:
     cell = comparison["cell"]
     place = f"{cell['input']}/{cell['output']}" if cell else "tasks"
-    return f"{place} at {comparison['concurrency']} users" if comparison["concurrency"] and cell else place
+    return f"{place} at {users(comparison['concurrency'])}" if comparison["concurrency"] and cell else place
 
 
 def _invalid(evidence: Evidence) -> list[str]:
     if evidence.stopped is not None:
-        return [f"The run ended early: {evidence.stopped}."]
-    valid = {_point(step) for step in evidence.steps if step.record.valid}
+        return [f"The run ended early: {evidence.stopped.rstrip('.')}."]
+    if not evidence.steps:
+        return ["No step was measured."]
+    valid = {_place(step) for step in counting(evidence.steps)}
     if not valid:
-        return ["No step is valid: see its reasons."]
-    gated = [step for step in evidence.steps if _step_is_gated(step, evidence) and _point(step) not in valid]
-    return list(dict.fromkeys(f"{step.record.step.id} stayed invalid: {step.record.why_invalid[0]}." for step in gated))
+        return ["No step is valid: see the reasons under the invalid steps."]
+    gated = {_place(step): step for step in evidence.steps if _step_is_gated(step, evidence)}  # of each the last try
+    return [_stayed_invalid(step) for place, step in gated.items() if place not in valid]
 
 
-def _point(step: Measured) -> tuple[object, ...]:
-    place = step.record.step
-    return place.arm, place.cell, place.concurrency, place.block
+def _stayed_invalid(step: Measured) -> str:
+    why = step.record.why_invalid[0].rstrip(".") if step.record.why_invalid else "no reason was recorded"
+    return f"{step.record.step.id} stayed invalid: {why}."
+
+
+def _place(step: Measured) -> tuple[object, ...]:
+    return *step.point, step.record.step.block
 
 
 def _step_is_gated(step: Measured, evidence: Evidence) -> bool:
     if len(evidence.scenario.arms) > 1:
         return True
     place = step.record.step
-    return has_slo(evidence.scenario) and (place.cell is None or place.concurrency <= evidence.scenario.ladder.at)
+    return has_gate(evidence.scenario) and (place.cell is None or place.concurrency <= evidence.scenario.ladder.at)
 
 
 def _open_questions(evidence: Evidence) -> list[str]:
@@ -92,10 +99,13 @@ def _open_questions(evidence: Evidence) -> list[str]:
     pairs = max((len(pair.values) for pair in evidence.pairs), default=0)
     if pairs < FEWEST_PAIRS:
         return [f"Two arms with {pairs} pairs: a gate needs {FEWEST_PAIRS} or more; raise [plan] blocks."]
-    return [
-        f"{WORDS[metric]} over all points could be worse by up to {bound:.1%}: more blocks would narrow it."
-        for metric, bound in not_ruled_out(evidence.pairs, evidence.scenario)
-    ]
+    return [_not_ruled_out(WORDS[metric], bound) for metric, bound in not_ruled_out(evidence.pairs, evidence.scenario)]
+
+
+def _not_ruled_out(metric: str, bound: float | None) -> str:
+    if bound is None:
+        return f"{metric} over all points cannot be judged: fewer than {FEWEST_PAIRS} blocks hold every point."
+    return f"{metric} over all points could be worse by up to {bound:.1%}: more blocks would narrow it."
 
 
 def _pass_reasons(evidence: Evidence) -> list[str]:
@@ -105,6 +115,8 @@ def _pass_reasons(evidence: Evidence) -> list[str]:
     if has_slo(evidence.scenario) and gated:
         met = f"The SLO is met at {len(gated) - undecided} of {len(gated)} gated points"
         said.append(f"{met}, undecided at {undecided}." if undecided else f"{met}.")
+    if evidence.scenario.slo.error_rate is not None and gated:
+        said.append(f"More failures than {evidence.scenario.slo.error_rate:.1%} are proven at no gated point.")
     tested = [comparison for comparison in evidence.comparisons if comparison["gated"]]
     if tested:
         said.append(_tested(tested))

@@ -1,0 +1,149 @@
+"""Pairs: the same point of the same block on two arms, as log ratios by block. Data only; `compare` judges them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from reports.measured import Measured, counting
+from scenarios.scenario import Cell, Scenario
+
+FAILURE_POINTS, LENGTH_SHARE = 0.01, 0.02  # beyond these a mean of ok requests is not comparable
+METRICS: dict[str, Callable[[Measured], float | None]] = {
+    "ttft_s": lambda step: step.mean("ttft_s"),
+    "tpot_s": lambda step: step.mean("tpot_s"),
+    "e2e_s": lambda step: step.mean("e2e_s"),
+    "good_per_s": lambda step: step.good_per_s,
+}
+LEVELS = ("cell", "rung", "tasks")
+
+Both = tuple[Measured, Measured]  # of the baseline, of the candidate
+Blocks = dict[int, Both]
+Means = tuple[float, float]
+
+
+class Pairs(msgspec.Struct, frozen=True, kw_only=True):
+    """The log ratios candidate / baseline of one comparison, one per block."""
+
+    level: str
+    cell: Cell | None
+    concurrency: int | None  # None: the mean over the cell's rungs
+    metric: str
+    arms: tuple[str, str]
+    means: Means  # of the metric, over the pairs
+    values: tuple[float, ...]
+    blocks: tuple[int, ...]
+    incomparable: str | None = None
+
+    @property
+    def cost(self) -> tuple[float, ...]:
+        """Log ratios signed so that more is worse."""
+        return tuple(-value for value in self.values) if self.metric == "good_per_s" else self.values
+
+
+def all_pairs(steps: Sequence[Measured], scenario: Scenario) -> list[Pairs]:
+    """Every comparison of another arm with the baseline that has a pair: per arm its cells, then rungs, then tasks."""
+    if len(scenario.arms) < 2:
+        return []
+    baseline = scenario.compare.baseline or next(iter(scenario.arms))
+    by_arm: dict[str, dict[tuple[object, ...], Measured]] = {arm: {} for arm in scenario.arms}
+    for step in counting(steps):
+        by_arm[step.record.step.arm][(*step.point[1:], step.record.step.block)] = step
+    found: list[Pairs] = []
+    for candidate in (arm for arm in scenario.arms if arm != baseline):
+        base, other = by_arm[baseline], by_arm[candidate]
+        both = [(step, other[place]) for place, step in base.items() if place in other]
+        pairs = [pair for metric in METRICS for pair in _of_metric(both, metric, (baseline, candidate))]
+        found += sorted(pairs, key=lambda pair: LEVELS.index(pair.level))
+    return found
+
+
+def _of_metric(both: Iterable[Both], metric: str, arms: tuple[str, str]) -> Iterator[Pairs]:
+    """Level 1, the cells with their rungs averaged, and level 2, the rungs; one rung is the cell itself."""
+    places: dict[Cell | None, dict[int, Blocks]] = {}
+    for pair in both:
+        if measures(pair, metric) is not None:
+            step = pair[0].record.step
+            places.setdefault(step.cell, {}).setdefault(step.concurrency, {})[step.block] = pair
+    for cell, rungs in places.items():
+        points = [_point(cell, rung, rungs[rung], metric, arms) for rung in sorted(rungs)]
+        if cell is None:
+            yield from (msgspec.structs.replace(point, level="tasks") for point in points)
+        elif len(points) == 1:  # testing it twice would only dilute Holm's family
+            yield msgspec.structs.replace(points[0], level="cell")
+        else:
+            yield _cell(points)
+            yield from points
+
+
+def measures(pair: Both, metric: str) -> Means | None:
+    """A metric of both steps of a pair; None when one has none (or neither a good request).
+
+    No good request counts as half a one in the window: zero has no logarithm, and an arm that answers nothing must not
+    escape its comparison.
+    """
+    before, after = (METRICS[metric](step) for step in pair)
+    if metric == "good_per_s" and before != after:
+        before, after = (METRICS[metric](step) or 0.5 / (step.record.window_s or 1.0) for step in pair)
+    return (before, after) if before and after else None
+
+
+def _point(cell: Cell | None, rung: int, blocks: Blocks, metric: str, arms: tuple[str, str]) -> Pairs:
+    known = {block: values for block in sorted(blocks) if (values := measures(blocks[block], metric)) is not None}
+    return Pairs(
+        level="rung",
+        cell=cell,
+        concurrency=rung,
+        metric=metric,
+        arms=arms,
+        means=(float(np.mean([v[0] for v in known.values()])), float(np.mean([v[1] for v in known.values()]))),
+        values=tuple(math.log(after / before) for before, after in known.values()),
+        blocks=tuple(known),
+        incomparable=_incomparable(list(blocks.values()), metric),
+    )
+
+
+def _cell(rungs: Sequence[Pairs]) -> Pairs:
+    """Per block the mean log ratio over the rungs, of blocks in which every rung has its pair."""
+    blocks, values = over_points(rungs)
+    return msgspec.structs.replace(
+        rungs[0],
+        level="cell",
+        concurrency=None,
+        means=(float(np.mean([rung.means[0] for rung in rungs])), float(np.mean([rung.means[1] for rung in rungs]))),
+        values=values,
+        blocks=blocks,
+        incomparable=next((rung.incomparable for rung in rungs if rung.incomparable), None),
+    )
+
+
+def over_points(points: Sequence[Pairs]) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """The blocks in which every point has its pair, and for each the mean of its log ratios over the points."""
+    by_block = [dict(zip(point.blocks, point.values, strict=True)) for point in points]
+    blocks = tuple(sorted(set.intersection(*(set(values) for values in by_block))))
+    return blocks, tuple(float(np.mean([values[block] for values in by_block])) for block in blocks)
+
+
+def _incomparable(pairs: Sequence[Both], metric: str) -> str | None:
+    """Why means of ok requests may not be compared: more failures, or (E2E) other output lengths."""
+    if metric == "good_per_s":
+        return None
+    sides = list(zip(*pairs, strict=True))
+    before, after = (1 - sum(int(s.ok.sum()) for s in side) / sum(s.sent for s in side) for side in sides)
+    if abs(after - before) > FAILURE_POINTS:
+        return f"failure shares differ: {before:.1%} against {after:.1%}"
+    if metric == "e2e_s":
+        lengths = [_mean_length(side) for side in sides]
+        if lengths[0] and lengths[1] and abs(lengths[1] / lengths[0] - 1) > LENGTH_SHARE:
+            return f"output lengths differ: {lengths[0]:.1f} against {lengths[1]:.1f} tokens"
+    return None
+
+
+def _mean_length(side: Sequence[Measured]) -> float | None:
+    """Mean output tokens of the ok requests; None where nobody counted."""
+    tokens = np.concatenate([step.columns["output_tokens"][step.ok] for step in side])
+    tokens = tokens[~np.isnan(tokens)]
+    return float(tokens.mean()) if len(tokens) else None
