@@ -48,8 +48,8 @@ def sample_of(
     """The request's row, its gaps, and the uncertainties of its censored gaps (METRICS)."""
     turn, ask, timeline, reply = exchange.turn, exchange.ask, exchange.timeline, exchange.reply
     order, usage = turn.order, reply.usage
-    asked = ask.max_tokens if ask.force_length else None
-    outcome, error = ("aborted", None) if exchange.aborted else classify(reply, exchange.failure, asked)
+    # A task that reaches the max_tokens that we sent is ok: truncated is a limit that nobody here asked for (METRICS).
+    outcome, error = ("aborted", None) if exchange.aborted else classify(reply, exchange.failure, ask.max_tokens)
     tokens = usage.output if usage and usage.output is not None else client_tokens
     gaps, censored = timeline.gaps_s()
     share = window_share(exchange, window, usage.input if usage else None, tokens)
@@ -96,6 +96,7 @@ def sample_of(
         window_output_tokens=share.output_tokens,
     )
     if reply.streamed:
+        timeline.first_visible = reply.first_visible_ns
         _book_stream(sample, timeline, reply, tokens)
     return sample, gaps, censored
 

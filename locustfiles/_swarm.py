@@ -150,7 +150,7 @@ class Swarm:
         self._kept[key] = self._kept.get(key, 0) + 1
         if reply.usage is not None and self._kept[key] > COUNTED_PER_STEP:
             return None
-        text = "".join(reply.reasoning) + "".join(reply.text)
+        text = "".join([*reply.reasoning, *reply.text, *reply.tool_calls])
         return self.counter.count(text) if text else None
 
     def _kept_text(self, exchange: Exchange, sample: Sample) -> dict[str, Any] | None:
