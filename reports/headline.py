@@ -59,10 +59,12 @@ def headline(summary: Summary, manifest: dict[str, Any]) -> Headline:
 def paragraph(summary: Summary, manifest: dict[str, Any]) -> str:
     """The verdict for a reader who reads nothing else: what it means, why, the largest changes, what to do."""
     verdict = summary["verdict"]
-    sentences = [_opening(summary, manifest), *verdict.get("reasons", [])[:3]]
+    opening = _opening(summary, manifest)
+    reasons = [reason for reason in verdict.get("reasons", []) if not opening.startswith(reason.partition(":")[0])]
+    sentences = [opening, *reasons[:3]]
     if verdict["status"] != "invalid":  # an unsound measurement has no findings
         sentences.append(_largest_changes(summary) or _at_the_operating_point(summary, manifest))
-    more = len(verdict.get("reasons", [])) - 3
+    more = len(reasons) - 3
     if more > 0:
         sentences.append(f"{count(more)} more {'reason is' if more == 1 else 'reasons are'} listed below")
     sentences.append(verdict.get("recommendation") or "")

@@ -46,9 +46,13 @@ def validity(summary: dict[str, Any]) -> tuple[str, Tone]:
     steps = all_steps(summary)
     valid = sum(bool(s.get("valid")) for s in steps)
     error = worst([s for s in steps if s.get("valid")] or steps, "uncertainty_p99_s")
-    ours = f"; our own error on TTFT is at most {duration(error)} (p99)" if error is not None else ""
+    ours = "" if error is None else f"; the client left TTFT uncertain by {_at_most(error)} (p99)"
     tone: Tone = "good" if valid == len(steps) and steps else "bad" if not valid else "warn"
     return f"{count(valid)} of {count(len(steps))} steps valid{ours}", tone
+
+
+def _at_most(error: float) -> str:
+    return f"at most {duration(error)}" if error else "nothing"
 
 
 def worst(steps: Iterable[Step], key: str) -> float | None:
@@ -158,7 +162,12 @@ def checks_table(checks: list[dict[str, Any]]) -> Table | None:
 
 def warning_texts(warnings: list[Any]) -> list[str]:
     """The warnings, each with its advice, as one text each."""
-    return [plain(f"{w.get('text', '')} {w.get('advice', '')}" if isinstance(w, dict) else w, 600) for w in warnings]
+    return [plain(_with_advice(w) if isinstance(w, dict) else w, 600) for w in warnings]
+
+
+def _with_advice(warning: dict[str, Any]) -> str:
+    text, advice = str(warning.get("text", "")).rstrip("."), warning.get("advice")
+    return f"{text}: {advice}" if advice else text
 
 
 def facts_table(summary: dict[str, Any], manifest: dict[str, Any]) -> Table:
