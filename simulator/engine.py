@@ -4,8 +4,8 @@ Work goes in steps, as in vLLM. A step carries one token of every decoding seque
 
     overhead + prefill tokens / prefill rate + decode + per sequence x batch + per KV token x tokens held
 
-so two long prefills slow each other and everyone's decode, and TPOT grows with batch and with KV. KV memory is a pool of
-blocks: without a free one the youngest sequence is preempted and later computed again.
+so two long prefills slow each other and everyone's decode, and TPOT grows with batch and with KV. KV memory is a pool
+of blocks: without a free one the youngest sequence is preempted and later computed again.
 """
 
 from __future__ import annotations

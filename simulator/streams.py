@@ -1,4 +1,4 @@
-"""Who sends tokens when: the engine's streams, one pass per engine step, and the scripted ones, each at its own time."""
+"""Who sends tokens when: the engine's streams in one pass per step, the scripted ones each at its own time."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class EngineTicker:
 
 
 class Script:
-    """Streams of exact times: one heap, one timer. A token's text is the CLOCK_REALTIME at which it is really written."""
+    """Streams of exact times: one heap, one timer. A token's text is the CLOCK_REALTIME at which it is written."""
 
     def __init__(self, ttft_s: float, gap_s: float, tokens: int, loop: asyncio.AbstractEventLoop) -> None:
         self._ttft_s, self._gap_s, self._tokens, self._loop = ttft_s, gap_s, tokens, loop
