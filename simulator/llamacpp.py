@@ -1,6 +1,7 @@
 """The real thing beside the stand-in: llama.cpp with SmolLM2-135M on this machine's CPU.
 
-`python -m simulator.llamacpp` serves it on loopback. Needs the extra `engine` and the model's wheel; `MISSING` says how to get them. Prints one JSON line when it answers.
+`python -m simulator.llamacpp` serves it on loopback and prints one JSON line when it answers. It needs the extra
+`engine` and the model's wheel; `MISSING` says how to get them.
 """
 
 from __future__ import annotations

@@ -1,0 +1,125 @@
+"""Worker -> master: orders are answered once, rows are counted, nothing of an earlier run remains."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+
+from exporters.fleet import ANSWER, ROWS, Inbox, Order, Outbox
+from exporters.record import unpack
+from exporters.sample import Sample
+
+
+class Pipe:
+    """A runner whose messages reach an inbox after a trip through msgpack, as Locust's do."""
+
+    worker_index = 0
+
+    def __init__(self, inbox: Inbox) -> None:
+        self.inbox, self.sent = inbox, []
+
+    def send_message(self, msg_type: str, data: Any = None, client_id: str | None = None) -> None:
+        data = msgspec.msgpack.decode(msgspec.msgpack.encode(data))
+        self.sent.append((msg_type, data))
+        handler = {ANSWER: self.inbox.on_answer, ROWS: self.inbox.on_rows}[msg_type]
+        handler(environment=None, msg=SimpleNamespace(data=data, node_id="w0"))
+
+    def register_message(self, msg_type: str, listener: Any) -> None:
+        raise AssertionError("an outbox listens to nothing")
+
+
+def row(number: int, outcome: str = "ok") -> Sample:
+    return Sample(
+        request_id=str(number), workload="matrix", step="s1", arm="a", block=1, cell_input="short", cell_output="long",
+        concurrency=1, worker=0, sent_ns=number, phase="window", outcome=outcome,
+    )  # fmt: skip
+
+
+class Sides:
+    """Both ends."""
+
+    def __init__(self) -> None:
+        self.deltas: list[Any] = []
+        self.woken = 0
+        self.inbox = Inbox(self.deltas.append, self.wake)
+        self.pipe = Pipe(self.inbox)
+        self.outbox = Outbox(self.pipe, "w0")
+
+    def wake(self) -> None:
+        self.woken += 1
+
+
+def test_rows_arrive_as_they_were_sent_and_are_counted() -> None:
+    """Two flushes: sequence numbers grow, rows received equal rows sent, and unpack to the same ids."""
+    sides = Sides()
+    for number in range(3):
+        sides.outbox.add(row(number))
+    sides.outbox.flush()
+    sides.outbox.add(row(3, "timeout"), {"text": "kept"})
+    sides.outbox.flush()
+
+    assert [(delta.seq, delta.rows, delta.failed) for delta in sides.deltas] == [(1, 3, 0), (2, 1, 1)]
+    assert sides.inbox.rows_received == sides.inbox.rows_sent == {"w0": 4}
+    ids = [name for delta in sides.deltas for name in unpack(delta.packed).column("request_id").to_pylist()]
+    assert ids == ["0", "1", "2", "3"]
+    assert sides.deltas[1].responses == [{"text": "kept"}]
+
+
+def test_an_empty_flush_sends_nothing() -> None:
+    """No rows, no message: an idle worker is silent."""
+    sides = Sides()
+    sides.outbox.flush()
+
+    assert sides.pipe.sent == []
+
+
+def test_an_answer_follows_its_rows() -> None:
+    """The master knows all rows of a phase before it hears that the phase is over."""
+    sides = Sides()
+    sides.outbox.add(row(0))
+    sides.outbox.answer(Order(seq=sides.inbox.next(), phase="tail"), {"users": 1.0})
+
+    assert [kind for kind, _ in sides.pipe.sent] == [ROWS, ANSWER]
+    assert sides.inbox.answers["w0"].facts == {"users": 1.0}
+    assert sides.woken == 1
+
+
+def test_late_answers_do_not_count_for_the_next_order() -> None:
+    """An answer to an earlier order is dropped; a hello makes the worker known and answers nothing."""
+    sides = Sides()
+    old = Order(seq=sides.inbox.next(), phase="settle")
+    sides.inbox.next()
+    sides.outbox.answer(old, {})
+    sides.outbox.hello()
+
+    assert sides.inbox.answers == {}
+    assert sides.inbox.known == {"w0"}
+
+
+def test_a_new_run_begins_at_zero() -> None:
+    """Rows, tallies and failures of an earlier run are gone."""
+    sides = Sides()
+    sides.outbox.tally.step("s1").sent = 5
+    for number in range(30):
+        sides.outbox.add(row(number, "http_error"))
+    sides.outbox.flush()
+    assert sides.inbox.error_share() == 1.0
+    assert sides.inbox.tally.step("s1").sent == 5
+
+    sides.inbox.begin(sides.deltas.append)
+
+    assert sides.inbox.error_share() == 0.0
+    assert sides.inbox.rows_received == {}
+    assert sides.inbox.tally.step("s1").sent == 0
+
+
+def test_few_failures_are_no_share() -> None:
+    """Below 20 requests in the last minute there is no error share to stop a run by."""
+    sides = Sides()
+    for number in range(19):
+        sides.outbox.add(row(number, "http_error"))
+    sides.outbox.flush()
+
+    assert sides.inbox.error_share() == 0.0
