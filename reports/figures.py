@@ -133,7 +133,9 @@ def client(steps: Sequence[Measured]) -> dict[str, Any]:
         "lag_p50_s": lag.quantile(0.5),
         "lag_p99_s": lag.quantile(0.99),
         "uncertainty_p99_s": uncertainty.quantile(0.99),
-        "coalesced_share": _mean([censored_share(step.tally) for step in steps]),
+        "coalesced_share": _mean(
+            [censored_share(step.tally) for step in steps if step.tally.gap.count or step.tally.censored.count]
+        ),
         "cpu": _mean([step.record.client["cpu"] for step in steps if "cpu" in step.record.client]),
         "in_flight": _mean([in_flight(step) for step in steps]),
         "bunching": _mean([bunching(step) for step in steps]),

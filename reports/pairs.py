@@ -12,6 +12,7 @@ from reports.measured import Measured, counting
 from scenarios.scenario import Cell, Scenario
 
 FAILURE_POINTS, LENGTH_SHARE = 0.01, 0.02  # beyond these a mean of ok requests is not comparable
+ROUNDING = 1e-9  # 1 - 198 / 200 is a little more than 0.01
 METRICS: dict[str, Callable[[Measured], float | None]] = {
     "ttft_s": lambda step: step.mean("ttft_s"),
     "tpot_s": lambda step: step.mean("tpot_s"),
@@ -133,11 +134,11 @@ def _incomparable(pairs: Sequence[Both], metric: str) -> str | None:
         return None
     sides = list(zip(*pairs, strict=True))
     before, after = (1 - sum(int(s.ok.sum()) for s in side) / sum(s.sent for s in side) for side in sides)
-    if abs(after - before) > FAILURE_POINTS:
+    if abs(after - before) > FAILURE_POINTS + ROUNDING:
         return f"failure shares differ: {before:.1%} against {after:.1%}"
     if metric == "e2e_s":
         lengths = [_mean_length(side) for side in sides]
-        if lengths[0] and lengths[1] and abs(lengths[1] / lengths[0] - 1) > LENGTH_SHARE:
+        if lengths[0] and lengths[1] and abs(lengths[1] / lengths[0] - 1) > LENGTH_SHARE + ROUNDING:
             return f"output lengths differ: {lengths[0]:.1f} against {lengths[1]:.1f} tokens"
     return None
 

@@ -8,7 +8,7 @@ from functools import cache
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special, stats
 
 LEVEL = 0.95
 TAIL_REQUESTS = 5  # a quantile is printed when this many requests lie beyond it: n (1 - q) >= 5
@@ -98,10 +98,13 @@ def pairs_needed(sd: float, effect: float, alpha: float) -> int | None:
 
 @cache
 def _effects_per_sd(alpha: float) -> Values:
-    """(t(1 - alpha) + t(power)) / sqrt(n) for n = 2 .. 200 pairs."""
+    """delta / sqrt(n) for n = 2 .. 200 pairs, delta = the noncentrality at which the t test has the power.
+
+    Exact: the usual t(1 - alpha) + t(power) in its place has a power of 0.71 at 6 pairs and a family of 68.
+    """
     pairs = np.arange(2, MOST_PAIRS + 1)
-    effects = (stats.t.isf(alpha, pairs - 1) + stats.t.ppf(POWER, pairs - 1)) / np.sqrt(pairs)
-    return np.asarray(effects, dtype=np.float64)
+    noncentrality = special.nctdtrinc(pairs - 1, 1 - POWER, stats.t.isf(alpha, pairs - 1))
+    return np.asarray(noncentrality / np.sqrt(pairs), dtype=np.float64)
 
 
 def share_bounds(hits: int, count: int, level: float = LEVEL) -> tuple[float, float]:

@@ -1,0 +1,357 @@
+"""Arms compared: which steps make a pair, what each comparison may say, and how often it is wrong (simulated)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from measurements import cell, measured, pairs, scenario
+
+from reports.compare import ALPHA, comparisons, not_ruled_out, threshold_of, verdicts
+from reports.measured import Measured, counting
+from reports.pairs import Pairs, all_pairs
+from reports.stats import holm, p_greater, upper_bound
+
+AB = scenario()
+TEN_PERCENT = math.log(1.10)
+STEADY = (0.001, -0.001, 0.002, -0.002, 0.001, -0.001)
+
+
+def both(slower: float = 0.0, blocks: int = 6, **fields: Any) -> list[Measured]:
+    """Steps of one point on both arms, the candidate's TTFT longer by a known log ratio."""
+    return [
+        measured([0.1 * math.exp(block / 10 + (slower + STEADY[block % 6] if arm == "candidate" else 0))] * 20,
+                 arm=arm, block=block + 1, **fields)
+        for block in range(blocks) for arm in ("baseline", "candidate")
+    ]  # fmt: skip
+
+
+def of(found: list[Pairs], metric: str, level: str = "cell") -> Pairs:
+    return next(pair for pair in found if (pair.metric, pair.level) == (metric, level))
+
+
+# -- pairs
+
+
+def test_a_pair_is_the_same_point_of_the_same_block() -> None:
+    """Log ratios are candidate / baseline, block by block: what the block itself does to both arms cancels."""
+    pair = of(all_pairs(both(TEN_PERCENT), AB), "ttft_s")
+
+    assert pair.values == pytest.approx([TEN_PERCENT + noise for noise in STEADY])
+    assert pair.blocks == (1, 2, 3, 4, 5, 6)
+
+
+def test_only_the_last_try_counts_and_only_if_it_is_valid() -> None:
+    """A valid first try that was repeated all the same is replaced; an invalid last one leaves its block out."""
+    first = measured([0.1], id="x", try_=1)
+    invalid = measured([0.2], id="x-try2", try_=2, valid=False, why_invalid=("y",))
+    repeated = measured([0.3], id="x-try3", try_=3)
+
+    assert counting([first, invalid]) == []
+    assert counting([first, invalid, repeated]) == [repeated]
+    assert counting([repeated, first]) == [repeated]
+
+
+def test_a_block_without_both_arms_makes_no_pair() -> None:
+    """The candidate's step of block 3 is invalid: five pairs remain."""
+    steps = both()
+    steps[5] = measured([0.1] * 20, arm="candidate", block=3, valid=False, why_invalid=("y",))
+
+    assert of(all_pairs(steps, AB), "ttft_s").blocks == (1, 2, 4, 5, 6)
+
+
+def test_a_cell_is_the_mean_of_its_rungs_in_blocks_that_have_them_all() -> None:
+    """Two rungs, one of them without its last block: the cell has five pairs, each the mean of two log ratios."""
+    steps = [*both(0.2, concurrency=1), *both(0.1, concurrency=8)[:-2]]
+    found = all_pairs(steps, AB)
+    whole = of(found, "ttft_s")
+
+    assert whole.concurrency is None
+    assert whole.values == pytest.approx([0.15 + noise for noise in STEADY[:5]])
+    assert [(p.concurrency, len(p.values)) for p in found if (p.level, p.metric) == ("rung", "ttft_s")] == [
+        (1, 6),
+        (8, 5),
+    ]
+
+
+def test_a_single_rung_is_not_tested_twice() -> None:
+    """One rung is the cell: it would only dilute Holm's family; its number of users is named."""
+    found = all_pairs(both(), AB)
+
+    assert {pair.level for pair in found} == {"cell"}
+    assert {pair.concurrency for pair in found} == {8}
+
+
+def test_each_arm_is_compared_with_the_baseline() -> None:
+    """Three arms are two comparisons, in one family; one arm is none."""
+    steps = [measured([0.1] * 20, arm=arm, block=b) for arm in ("a", "b", "c") for b in range(1, 5)]
+    three = scenario(("a", "b", "c"), compare={"baseline": "b"})
+    found = all_pairs(steps, three)
+
+    assert {pair.arms for pair in found} == {("b", "a"), ("b", "c")}
+    assert all_pairs(steps, scenario(("a",))) == []
+    assert sum(c["gated"] for c in comparisons(found, three)) == 8
+
+
+def test_what_was_not_streamed_has_no_pair() -> None:
+    """A column that is missing altogether (no TTFT, no TPOT) gives no comparison, not NaN."""
+    steps = [
+        measured([0.1] * 20, arm=a, block=b, ttft_s=[np.nan] * 20, tpot_s=[np.nan] * 20)
+        for a in AB.arms
+        for b in range(1, 5)
+    ]
+
+    assert {pair.metric for pair in all_pairs(steps, AB)} == {"e2e_s", "good_per_s"}
+
+
+def test_an_arm_that_answers_nothing_is_worse() -> None:
+    """All of the candidate's requests fail: good requests/s cannot be 0 in a logarithm, and must not escape."""
+    steps = [measured([0.1] * 20, arm="baseline", block=b) for b in range(1, 7)]
+    steps += [measured([], failed=20, arm="candidate", block=b) for b in range(1, 7)]
+    [said] = comparisons(all_pairs(steps, AB), AB)
+
+    assert (said["metric"], said["verdict"], said["n_pairs"]) == ("good_per_s", "worse", 6)
+    assert said["ratio"] == pytest.approx(0.5 / 20)
+
+
+def test_no_good_request_on_either_arm_is_no_pair() -> None:
+    """Nothing against nothing says nothing."""
+    steps = [measured([], failed=20, arm=arm, block=b) for arm in AB.arms for b in range(1, 7)]
+
+    assert all_pairs(steps, AB) == []
+
+
+# -- not comparable
+
+
+@pytest.mark.parametrize(("failed", "comparable"), [(2, True), (3, False)])
+def test_means_of_arms_that_fail_differently_are_not_compared(failed: int, comparable: bool) -> None:
+    """2 of 200 are one point, which is allowed; good requests/s carries failures and stays comparable."""
+    steps = [
+        measured([0.1] * (200 - f), failed=f, arm=arm, block=b)
+        for arm, f in (("baseline", 0), ("candidate", failed))
+        for b in range(1, 7)
+    ]
+    said = {c["metric"]: c for c in comparisons(all_pairs(steps, AB), AB)}
+
+    assert said["ttft_s"]["gated"] == said["e2e_s"]["gated"] == comparable
+    assert said["good_per_s"]["gated"]
+    assert comparable or said["ttft_s"]["reason"] == "not comparable: failure shares differ: 0.0% against 1.5%"
+    assert comparable or (said["ttft_s"]["ratio"], said["ttft_s"]["verdict"]) == (None, "inconclusive")
+
+
+@pytest.mark.parametrize(("tokens", "comparable"), [(102, True), (103, False)])
+def test_e2e_of_other_lengths_is_not_compared(tokens: int, comparable: bool) -> None:
+    """Beyond 2 % of the mean output length only E2E is not comparable; TTFT and TPOT are."""
+    steps = [
+        measured([0.1] * 20, arm=arm, block=b, output_tokens=[n] * 20)
+        for arm, n in (("baseline", 100), ("candidate", tokens))
+        for b in range(1, 7)
+    ]
+    gated = {c["metric"]: c["gated"] for c in comparisons(all_pairs(steps, AB), AB)}
+
+    assert gated == {"ttft_s": True, "tpot_s": True, "e2e_s": comparable, "good_per_s": True}
+
+
+# -- verdicts
+
+
+@pytest.mark.parametrize(
+    ("ratio", "metric", "verdict"),
+    [(1.10, "ttft_s", "worse"), (0.90, "ttft_s", "better"), (1.00, "ttft_s", "same"), (1.10, "good_per_s", "better"),
+     (0.90, "good_per_s", "worse"), (1.04, "e2e_s", "same"), (1.049, "e2e_s", "inconclusive")],
+)  # fmt: skip
+def test_verdicts_of_steady_pairs(ratio: float, metric: str, verdict: str) -> None:
+    """Proven and beyond 5 %: worse or better, mirrored for good requests/s; inside: same; at the edge: neither."""
+    [said] = comparisons([pairs(math.log(ratio) + np.asarray(STEADY), metric)], AB)
+
+    assert said["verdict"] == verdict
+    assert said["ratio"] == pytest.approx(ratio)
+    assert said["ci"][0] < ratio < said["ci"][1]
+
+
+def test_noise_is_inconclusive_and_says_what_would_have_been_seen() -> None:
+    """sd 20 % over 6 pairs: the smallest change is named, and the pairs that 5 % would take."""
+    [said] = comparisons([pairs(np.array([-0.3, 0.25, -0.1, 0.2, 0.05, -0.1]))], AB)
+
+    assert said["verdict"] == "inconclusive"
+    assert said["mde"] > 0.05
+    assert said["pairs_needed"] > 6
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+def test_fewer_than_four_pairs_prove_nothing(blocks: int) -> None:
+    """A tenfold loss over three pairs is shown and not gated."""
+    [said] = comparisons([pairs([2.3] * blocks)], AB)
+
+    assert (said["gated"], said["verdict"], "p_adjusted" in said) == (False, "inconclusive", False)
+    assert said["ratio"] == pytest.approx(math.exp(2.3))
+    assert ("ci" in said) == (blocks > 1)
+
+
+def test_p_is_that_of_the_direction_of_the_estimate() -> None:
+    """Never the smaller one of the other direction, which Holm's ranks can make it."""
+    family = [pairs(np.asarray(STEADY) + shift) for shift in (0.0004, 0.2, 0.3, -0.2)]
+    worse = holm([p_greater(pair.cost) for pair in family])
+    said = comparisons(family, AB)
+
+    assert [c["p_adjusted"] for c in said[:3]] == pytest.approx(worse[:3])
+    assert said[3]["p_adjusted"] < 0.05
+
+
+def test_wild_pairs_stay_numbers() -> None:
+    """Two pairs a million apart: intervals and effects are capped, since JSON has no infinity."""
+    [said] = comparisons([pairs([14.0, -14.0])], AB)
+
+    assert said["ci"] == pytest.approx([1e-3, 1e3])
+    assert said["mde"] == pytest.approx(999)
+
+
+def test_thresholds_may_differ_by_metric() -> None:
+    """Keys are ttft, tpot, e2e and good; what is not named has 5 %."""
+    own = scenario(compare={"threshold": {"ttft": 0.15, "good": 0.2}})
+
+    assert [threshold_of(own, m) for m in ("ttft_s", "tpot_s", "e2e_s", "good_per_s")] == [0.15, 0.05, 0.05, 0.2]
+    assert comparisons([pairs(TEN_PERCENT + np.asarray(STEADY))], own)[0]["verdict"] == "same"
+
+
+# -- all points together
+
+
+def test_the_mean_over_all_points_rules_out_or_not() -> None:
+    """Two points of which one is 8 % slower are 4 % slower in the mean: that is ruled out to reach 5 %; 6 % is not."""
+    points = [pairs(np.asarray(STEADY)), pairs(np.asarray(STEADY) + 0.08, cell=cell(1))]
+    assert not_ruled_out(points, AB) == []
+
+    [(metric, bound)] = not_ruled_out([*points, pairs(np.asarray(STEADY) + 0.10, cell=cell(2))], AB)
+    assert metric == "ttft_s"
+    assert bound == pytest.approx(math.expm1(0.06 + 2.015 * np.std(STEADY, ddof=1) / math.sqrt(6)), rel=1e-4)
+
+
+def test_blocks_are_matched_by_number_over_points() -> None:
+    """A point without its first block is not shifted against the others; the cells' means count no point twice."""
+    drift = np.array([0.5, 0.0, 0.0, 0.0, 0.0, 0.0])
+    points = [pairs(drift), pairs([0.0] * 5, cell=cell(1), blocks=(1, 2, 3, 4, 5))]
+    cells = [pairs([3.0] * 6, cell=cell(2), concurrency=None)]
+
+    assert not_ruled_out([*points, *cells], AB) == []
+
+
+def test_arms_are_judged_one_by_one() -> None:
+    """The third arm's loss is not hidden in the second's gain."""
+    gain, loss = pairs(np.asarray(STEADY) - 0.2), pairs(np.asarray(STEADY) + 0.2, arms=("baseline", "third"))
+
+    assert [metric for metric, _ in not_ruled_out([gain, loss], AB)] == ["ttft_s"]
+
+
+def test_too_few_common_blocks_rule_nothing_out() -> None:
+    """Two points that share three blocks have no mean over all points."""
+    points = [pairs([0.0] * 4, blocks=(1, 2, 3, 4)), pairs([0.0] * 4, cell=cell(1), blocks=(2, 3, 4, 5))]
+
+    assert not_ruled_out(points, AB) == [("ttft_s", None)]
+
+
+# -- simulations: METRICS "Noise model for simulated tests of the gate"
+
+CELLS, RUNGS, BLOCKS = 9, 5, 6
+STEADY_SD, TTFT_SD = 0.02, 0.08
+
+
+def matrices(runs: int, sd: float, seed: int, disturbed: float = 0.0) -> np.ndarray:
+    """Log ratios of identical arms, runs x points x blocks: 9 cells and 5 further rungs.
+
+    A common N(0, 1 %) per block, t4 noise scaled to `sd`, whose sd is lognormal +-30 % over the points.
+    """
+    draw = np.random.default_rng(seed)
+    shape = (runs, CELLS + RUNGS, BLOCKS)
+    sds = sd * np.exp(draw.normal(0, 0.3, (*shape[:2], 1)))
+    noise = draw.standard_t(4, shape) / math.sqrt(2) * sds
+    hit = draw.random((runs, 1, BLOCKS)) < disturbed
+    return draw.normal(0, 0.01, (runs, 1, BLOCKS)) + noise + hit * draw.choice([-0.3, 0.3], (runs, 1, BLOCKS))
+
+
+def gate(values: np.ndarray, threshold: float = 0.05) -> np.ndarray:
+    """The words that the gate says about runs x comparisons x blocks, each run one family."""
+    return verdicts(values, holm(p_greater(values)), holm(p_greater(-values)), threshold)
+
+
+@pytest.mark.parametrize("disturbed", [0.0, 0.2])
+def test_false_alarms_on_identical_arms(disturbed: float) -> None:
+    """At most 123 of 2,000 runs (5 % and chance) reject anything, also when a 30 % disturbance hits 20 % of blocks."""
+    family = np.concatenate(
+        [matrices(2000, sd, seed, disturbed) for seed, sd in enumerate((TTFT_SD, STEADY_SD, STEADY_SD, STEADY_SD))],
+        axis=1,
+    )
+    rejected = (holm(p_greater(family)) < ALPHA).any(axis=1)
+
+    assert int(rejected.sum()) <= 123
+    assert int((gate(family) == "worse").any(axis=1).sum()) <= int(rejected.sum())
+
+
+def test_the_gate_on_pairs_is_the_gate_on_arrays() -> None:
+    """What is simulated is what runs: both ways give the same words for the same numbers."""
+    values = matrices(3, STEADY_SD, 5) + np.linspace(-0.2, 0.2, CELLS + RUNGS)[:, None]
+    for run, words in zip(values, gate(values), strict=True):
+        said = comparisons([pairs(point, cell=cell(i)) for i, point in enumerate(run)], AB)
+        assert [c["verdict"] for c in said] == words.tolist()
+
+
+def test_coverage_of_the_interval_under_this_noise() -> None:
+    """930 to 970 of 1,000 intervals hold the truth though the noise has heavy tails."""
+    values = matrices(1000, STEADY_SD, 11)[:, 0] + 0.03
+    held = 0
+    for row in values:
+        low, high = comparisons([pairs(row)], AB)[0]["ci"]
+        held += low <= math.exp(0.03) <= high
+
+    assert 930 <= held <= 970
+
+
+def ladder(runs: int, sd: float, seed: int) -> np.ndarray:
+    """A cross as it is tested: first the cell of the ladder (6 rungs averaged), then 8 cells, then the 6 rungs."""
+    points = matrices(runs, sd, seed)
+    return np.concatenate([points[:, 8:].mean(axis=1, keepdims=True), points], axis=1)
+
+
+@pytest.mark.parametrize("sd", [STEADY_SD, 0.03])
+def test_a_whole_cell_that_is_slower_is_found(sd: float) -> None:
+    """10 % at sd 2 % or 3 % in one cell of one of four metrics: that cell is named in at least 95 % of 1,000 runs."""
+    slow = ladder(1000, sd, 21)
+    slow[:, [0, *range(9, 15)]] += TEN_PERCENT
+    family = np.concatenate([slow, *(ladder(1000, s, 22 + i) for i, s in enumerate((sd, sd, TTFT_SD)))], axis=1)
+
+    assert (gate(family)[:, 0] == "worse").mean() >= 0.95
+
+
+def test_a_single_slower_rung_is_found_in_nine_runs_of_ten() -> None:
+    """10 % at sd 2 % at one point: 96 % with two metrics in the family, 93 % with four (28 and 56 comparisons).
+
+    METRICS' 95 % is that of the moderated t, which borrows the spread of other cells; the plain t has 5 degrees of
+    freedom and pays for Holm's family. The band is what it gives; the cell that holds the rung is not averaged here.
+    """
+    power = []
+    for metrics in (2, 4):
+        family = np.concatenate([matrices(4000, STEADY_SD, 31 + i) for i in range(metrics)], axis=1)
+        family[:, 0] += TEN_PERCENT
+        power.append(float((gate(family)[:, 0] == "worse").mean()))
+
+    assert 0.95 <= power[0] <= 0.975
+    assert 0.91 <= power[1] <= 0.95
+
+
+def test_identical_arms_are_rarely_inconclusive() -> None:
+    """The roll-up with TTFT and TPOT gated: 0 to 2 % of 4,000 runs cannot rule out 5 % (measured: 1.6 %, all TTFT)."""
+    bounds_of = [upper_bound(matrices(4000, sd, seed).mean(axis=1)) for seed, sd in ((41, TTFT_SD), (42, STEADY_SD))]
+    ttft, tpot = (float((bound > math.log(1.05)).mean()) for bound in bounds_of)
+
+    assert 0.005 <= ttft <= 0.02
+    assert tpot == 0
+
+
+def test_a_run_that_is_slower_everywhere_is_not_passed() -> None:
+    """6 % slower at every point, at 8 % noise: the mean over all points rules 5 % out in at most 5 % of 1,000 runs."""
+    slower = matrices(1000, TTFT_SD, 51) + math.log(1.06)
+
+    assert (upper_bound(slower.mean(axis=1)) <= math.log(1.05)).mean() <= 0.05

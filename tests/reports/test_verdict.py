@@ -1,0 +1,156 @@
+"""The roll-up: a proven breach outranks all, then soundness, then what cannot be ruled out; else it may ship."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from measurements import cell, measured, scenario
+
+from reports.capacity import rung_slos
+from reports.compare import comparisons
+from reports.measured import Measured
+from reports.pairs import all_pairs
+from reports.verdict import Evidence, verdict
+from scenarios.scenario import Scenario
+
+AB = scenario()
+ONE = scenario(("service",), slo={"ttft": "500ms", "error_rate": 0.05})
+NOISE = (0.001, -0.001, 0.002, -0.002, 0.001, -0.001)
+
+
+def judged(steps: list[Measured], asked: Scenario = AB, stopped: str | None = None) -> dict[str, Any]:
+    found = all_pairs(steps, asked)
+    return verdict(Evidence(asked, steps, comparisons(found, asked), found, rung_slos(steps, asked), stopped))
+
+
+def arms(change: float = 0.0, blocks: int = 6, noise: float = 1.0, **fields: Any) -> list[Measured]:
+    """Both arms at one point, the candidate's durations longer by a log ratio; its rate is the same."""
+    return [
+        measured([0.1 * np.exp((change + noise * NOISE[block % 6]) * (arm == "candidate"))] * 20, arm=arm,
+                 block=block + 1, id=f"b{block + 1}-{arm}", **fields)
+        for block in range(blocks) for arm in AB.arms
+    ]  # fmt: skip
+
+
+def served(good: int, of: int = 100, **fields: Any) -> Measured:
+    return measured([0.1] * of, good=np.arange(of) < good, arm="service", **fields)
+
+
+def test_a_proven_regression_fails() -> None:
+    """Exit code 3, the reason as a sentence, the recommendation to reject."""
+    said = judged(arms(0.2))
+
+    assert (said["status"], said["exit_code"], said["recommendation"]) == ("fail", 3, "reject")
+    assert said["reasons"][0] == (
+        "short/long at 8 users: TTFT changed by +22.1% (baseline to candidate), proven worse over 6 pairs."
+    )
+
+
+def test_no_change_passes() -> None:
+    """Exit code 0, with what was tested."""
+    said = judged(arms())
+
+    assert (said["status"], said["exit_code"], said["recommendation"]) == ("pass", 0, "adopt")
+    assert said["reasons"] == ["Nothing is proven worse in 4 comparisons; 0 are proven better."]
+
+
+def test_undecided_comparisons_do_not_change_the_exit_code() -> None:
+    """One noisy point among many steady ones: pass, with the change that would have been seen there."""
+    steps = [step for i in range(9) for step in arms(cell=cell(i))] + arms(noise=40, cell=cell(9))
+    said = judged(steps)
+
+    assert (said["status"], said["exit_code"]) == ("pass", 0)
+    assert "3 are undecided (there, a change above " in said["reasons"][0]
+
+
+def test_noise_over_all_points_is_inconclusive() -> None:
+    """Exit code 4: the mean over all points cannot rule out 5 %; the bound is named."""
+    said = judged(arms(noise=40))
+
+    assert (said["status"], said["exit_code"], said["recommendation"]) == ("inconclusive", 4, "inconclusive")
+    assert said["reasons"][0].startswith("TTFT over all points could be worse by up to 5.")
+
+
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_two_arms_need_four_pairs(blocks: int) -> None:
+    """Fewer are inconclusive however steady they are, and the way out is named."""
+    said = judged(arms(blocks=blocks))
+
+    assert said["status"] == "inconclusive"
+    assert said["reasons"] == [f"Two arms with {blocks} pairs: a gate needs 4 or more; raise [plan] blocks."]
+
+
+def test_a_gated_step_that_stays_invalid_is_invalid() -> None:
+    """Exit code 4; a step that was valid when repeated is not mentioned."""
+    bad = {"valid": False, "why_invalid": ("the client was the bottleneck; run more",)}
+    steps = arms()
+    steps[3] = measured([0.1] * 20, arm="candidate", block=2, id="b2-candidate", **bad)
+    repeated = measured([0.1] * 20, arm="candidate", block=2, id="b2-candidate-try2", try_=2)
+    said = judged([*steps, measured([0.1], arm="candidate", block=2, id="b2-candidate-try2", try_=2, **bad)])
+
+    assert (said["status"], said["exit_code"], said["recommendation"]) == ("invalid", 4, "inconclusive")
+    assert said["reasons"] == ["b2-candidate-try2 stayed invalid: the client was the bottleneck; run more."]
+    assert judged([*steps, repeated])["status"] == "pass"
+
+
+def test_a_run_that_ended_early_is_invalid_unless_a_breach_is_proven() -> None:
+    """What was measured until then can condemn, but not acquit."""
+    assert judged(arms(), stopped="Ctrl-C.")["reasons"] == ["The run ended early: Ctrl-C."]
+    assert judged(arms(), stopped="Ctrl-C.")["exit_code"] == 4
+    assert judged(arms(0.2), stopped="Ctrl-C.")["exit_code"] == 3
+
+
+@pytest.mark.parametrize(
+    ("good", "status", "code", "reason"),
+    [(100, "pass", 0, "The SLO is met at 1 of 1 gated points."),
+     (94, "pass", 0, "The SLO is met at 0 of 1 gated points, undecided at 1."),
+     (50, "fail", 3, "service, short/long at 8 users: 50.0% of the requests were good, 95% must be.")],
+)  # fmt: skip
+def test_the_slo_of_a_single_arm(good: int, status: str, code: int, reason: str) -> None:
+    """One arm has limits and no recommendation; undecided is not breached."""
+    said = judged([served(good)], ONE)
+
+    assert (said["status"], said["exit_code"], said["reasons"][0]) == (status, code, reason)
+    assert "recommendation" not in said
+
+
+def test_nothing_gated_passes_and_says_so() -> None:
+    """One arm without limits: exit code 0, and how to get a verdict that can fail."""
+    said = judged([served(100)], scenario(("service",)))
+
+    assert (said["status"], said["exit_code"]) == ("pass", 0)
+    assert said["reasons"] == ["Nothing was gated: add [slo] limits or a second arm for a verdict that can fail."]
+
+
+def test_an_error_rate_is_a_gate() -> None:
+    """Alone it passes with its own sentence, fails when breached, and an invalid gated step is invalid."""
+    only = scenario(("service",), slo={"error_rate": 0.05})
+    invalid = served(100, block=2, valid=False, why_invalid=("x",))
+
+    assert judged([served(100)], only)["reasons"] == ["More failures than 5.0% are proven at no gated point."]
+    assert judged([measured([0.1] * 50, failed=50, arm="service")], only)["exit_code"] == 3
+    assert judged([served(100), invalid], only)["status"] == "invalid"
+
+
+def test_an_ungated_step_may_stay_invalid() -> None:
+    """Above the operating point, or without any gate, it only leaves its point out."""
+    above = served(100, concurrency=64, valid=False, why_invalid=("x",))
+
+    assert judged([served(100), above], ONE)["status"] == "pass"
+    assert judged([served(100), above], scenario(("service",)))["status"] == "pass"
+
+
+def test_no_step_or_no_valid_one_is_invalid() -> None:
+    """A measurement without measurements never passes, gated or not."""
+    bad = served(100, valid=False, why_invalid=("x",))
+
+    for asked in (ONE, scenario(("service",))):
+        assert judged([], asked)["reasons"] == ["No step was measured."]
+        assert judged([bad], asked)["exit_code"] == 4
+
+
+def test_a_breach_outranks_an_invalid_step() -> None:
+    """Proven is proven: exit code 3."""
+    assert judged([served(0), served(100, block=2, valid=False, why_invalid=("x",))], ONE)["exit_code"] == 3
