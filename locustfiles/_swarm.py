@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import logging
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -187,6 +188,9 @@ def enlist(environment: Any, **_: object) -> None:
         swarm.outbox.flush()
 
     environment.events.quitting.add_listener(leave)
+    if isinstance(runner, locust.runners.WorkerRunner):
+        # Through the hub: a KeyboardInterrupt would strike any greenlet, and lose its rows.
+        gevent.signal_handler(signal.SIGINT, lambda: gevent.spawn(leave).link(lambda _: runner.quit()))
 
 
 def _report_forever(swarm: Swarm) -> None:

@@ -39,7 +39,7 @@ def launch(
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RecordError(f"cannot make the run directory {directory}: {error.strerror}") from None
-    os.execv(sys.executable, [sys.executable, "-m", "locust", *locust_options(asked, directory), *options])
+    os.execv(sys.executable, [sys.executable, "-m", "shapes._boot", *locust_options(asked, directory), *options])
 
 
 def locust_options(scenario: Scenario, directory: Path) -> list[str]:

@@ -95,8 +95,10 @@ class PlannedShape(LoadTestShape):
             return
         self.crew = Crew(environment)
         environment.events.quitting.add_listener(lambda **_: self._end("interrupted"))
-        # Locust takes SIGTERM only once a headless shape has come to its end: until then it would just kill us.
-        gevent.signal_handler(signal.SIGTERM, lambda: gevent.spawn(environment.runner.quit))
+        # Through the hub: a KeyboardInterrupt would strike any greenlet, and Locust takes SIGTERM only once a headless
+        # shape has come to its end.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            gevent.signal_handler(number, lambda: gevent.spawn(environment.runner.quit))
 
     def _end(self, stopped: str | None) -> None:
         """End the run once, then write its report; the verdict's exit code becomes Locust's."""

@@ -69,6 +69,19 @@ def test_an_interrupted_run_is_kept_and_marked(tmp_path: Path, simulated: str, n
     assert (out / "report.html").exists()
 
 
+@pytest.mark.parametrize("after_s", [1.0, 1.7, 2.4, 3.0, 3.8])
+def test_an_interrupt_at_any_moment_is_clear(tmp_path: Path, simulated: str, after_s: float) -> None:
+    """Ctrl-C while it starts, checks, prepares or measures: exit 4, no traceback, and a report once there is a run."""
+    out = tmp_path / "run"
+    process = start("run", scenario(tmp_path, simulated, blocks=30), "--out", out, "--processes", "2")
+    time.sleep(after_s)
+    stdout, stderr = interrupt(process)
+
+    assert process.returncode in (4, 130), stderr  # 130: the shell's, before tokenswarm itself has begun
+    assert no_traceback([stdout, stderr])
+    assert (out / "run.json").exists() == (out / "report.md").exists()
+
+
 def test_a_killed_run_is_readable_and_resumes(tmp_path: Path, simulated: str) -> None:
     """kill -9, then report: what was measured is there; then --resume does exactly the steps that are left."""
     out = tmp_path / "run"
