@@ -1,132 +1,145 @@
-"""One chat: admitted or refused, then its stream (or its whole reply), with the fault that it drew."""
+"""One chat: refused, or its stream (or its whole reply), with the fault that it drew."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable
+from typing import Any
 
 from simulator import wire
-from simulator.engine import Job
-from simulator.requests import Chat, blocks, natural_length, tokens_of
+from simulator.engine import Emission, Job
+from simulator.faults import Fault
+from simulator.line import Line
+from simulator.requests import Chat
+from simulator.service import Service
 
-if TYPE_CHECKING:
-    from simulator.server import Service
-
-DEFAULT_TOKENS = 256
 TOKENS_BEFORE_FAULT = 3  # a stream that breaks has sent this many
+REFUSALS = {
+    "429": wire.error(429, "rate limit reached (asked for)", (b"retry-after: 1",)),
+    "500": wire.error(500, "internal error (asked for)"),
+}
+FAILED = {"error": {"message": "the engine failed (asked for)", "type": "InternalServerError", "code": 500}}
+BROKEN = wire.chunked(b"data: {this is no JSON\n\n") + wire.DONE + wire.END
 
 
 class ChatStream:
-    """The reply to one chat on one connection."""
+    """The reply to one chat on one connection; `done` is called when it has been written to its end."""
 
-    def __init__(self, service: Service, transport: asyncio.Transport, chat: Chat) -> None:
-        self._service, self._transport, self._chat = service, transport, chat
+    def __init__(self, service: Service, line: Line, chat: Chat, done: Callable[[], None]) -> None:
+        self._service, self._line, self._chat, self._done = service, line, chat, done
         self._job: Job | None = None
-        self._fault: str | None = None
-        self._begun = self._broken = False
+        self._fault: Fault | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._begun = False
+        self._held: list[Emission] | None = None  # tokens that a stall holds back
         options = chat.stream_options
         self._with_usage = options is not None and options.include_usage
         self._per_chunk = options is not None and options.continuous_usage_stats
 
-    def begin(self, fault: str | None) -> None:
-        """Refuse, or let the engine (or the script) begin."""
-        self._fault = fault
-        refusal = self._refusal(fault)
-        if refusal is not None:
-            self._transport.write(refusal)
-        elif self._service.options.scripted:
-            self._given = len(tokens_of(self._chat.text))
-            self._service.script.begin(self._say)
+    def begin(self, fault: Fault | None, job: Job, arrived_s: float) -> None:
+        """Refuse, or let the tokens come."""
+        self._fault, self._job = fault, job
+        name = fault.name if fault is not None else None
+        if name in REFUSALS:
+            self._end(REFUSALS[name])
+        elif name == "empty":
+            self._end(self._nothing())
+        elif fault is not None and name == "slow-start":
+            late = fault.seconds or 0.0
+            self._timer = self._service.loop.call_later(late, self._submit, job, arrived_s + late)
         else:
-            self._submit()
+            self._submit(job, arrived_s)
 
     def cancel(self) -> None:
-        """The client is gone."""
-        self._broken = True
+        """The client is gone, or the fault ends it here."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._job is not None:
-            self._service.ticker.cancel(self._job)
+            self._service.source.cancel(self._job)
 
-    def _refusal(self, fault: str | None) -> bytes | None:
-        if fault == "rate_limited":
-            return wire.error(429, "rate limit reached", (b"retry-after: 1",))
-        if fault == "error_500":
-            return wire.error(500, "internal error (asked for)")
-        if fault == "empty":
+    def _submit(self, job: Job, arrived_s: float) -> None:
+        self._service.source.submit(job, arrived_s, self._take)
+
+    def _nothing(self) -> bytes:
+        if self._chat.stream:
             return wire.STREAM_HEAD + wire.DONE + wire.END
-        return None
-
-    def _submit(self) -> None:
-        words = tokens_of(self._chat.text)
-        self._given = len(words)
-        limit, longest = self._service.profile.max_model_len, self._length()
-        if self._given + longest > limit:
-            self._transport.write(
-                wire.error(
-                    400,
-                    f"This model's maximum context length is {limit} tokens. However, you requested "
-                    f"{self._given + longest} tokens ({self._given} in the messages, {longest} in the completion).",
-                )
-            )
-            return
-        self._job = self._service.ticker.submit(max(self._given, 1), longest, tuple(blocks(words)), self._take)
-
-    def _length(self) -> int:
-        """Forced length, or where the model stops by itself."""
-        chat = self._chat
-        asked = chat.max_completion_tokens or chat.max_tokens or DEFAULT_TOKENS
-        return asked if chat.ignore_eos else max(natural_length(chat.text, asked), min(chat.min_tokens, asked))
+        return self._service.events.whole("", self._usage(0), "stop")
 
     # -- tokens
 
-    def _say(self, text: str, last: bool) -> bool:
-        """A scripted token; False when the client is gone."""
-        if self._broken or self._transport.is_closing():
-            return False
-        data = self._head() + self._service.events.said(text)
-        if last:
-            data += self._ending(self._service.options.tokens)
-        self._transport.write(data)
-        return True
+    def _take(self, emission: Emission) -> None:
+        if self._held is not None:
+            self._held.append(emission)
+        elif self._fault is not None and self._breaks_at(emission.number, emission.last):
+            self._break(self._fault, emission)
+        elif self._chat.stream:
+            self._say(emission)
+        elif emission.last:
+            self._reply(emission)
 
-    def _take(self, number: int, last: bool) -> None:
-        """A token of the engine."""
-        if self._broken:
-            return
-        if not self._chat.stream:
-            if last:
-                self._transport.write(self._service.events.whole(number + 1, self._usage(number + 1)))
-            return
-        if self._fault is not None and number >= min(TOKENS_BEFORE_FAULT, self._length() - 1):
-            self._break()
-            return
-        data = self._head() + self._service.events.token(number, self._usage(number + 1) if self._per_chunk else None)
-        self._transport.write(data + self._ending(number + 1) if last else data)
-
-    def _head(self) -> bytes:
-        if self._begun:
-            return b""
+    def _say(self, emission: Emission) -> None:
+        """One token in the stream; the last brings the end of the message."""
+        made = emission.number + 1
+        usage = self._usage(made) if self._per_chunk else None
+        events = self._service.events
+        head = b"" if self._begun else wire.STREAM_HEAD + events.role
         self._begun = True
-        return wire.STREAM_HEAD + self._service.events.role
+        if self._service.options.scripted:
+            token = events.said(f" {time.time_ns()}", usage)
+        else:
+            token = events.token(emission.number, usage)
+        if not emission.last:
+            self._line.write(head + token)
+            return
+        ending = events.ending(self._usage(made) if self._with_usage else None, emission.job.finish)
+        self._end(head + token + ending)
+
+    def _reply(self, emission: Emission) -> None:
+        made = emission.number + 1
+        text = f" {time.time_ns()}" if self._service.options.scripted else wire.words(made)
+        self._end(self._service.events.whole(text, self._usage(made), emission.job.finish))
 
     def _usage(self, made: int) -> dict[str, Any]:
-        return wire.usage(self._given, made, self._job.cached if self._job else 0)
+        assert self._job is not None, "it has begun"
+        return wire.usage(self._job.prompt_tokens, made, self._job.cached)
 
-    def _ending(self, made: int) -> bytes:
-        asked = self._chat.max_completion_tokens or self._chat.max_tokens or DEFAULT_TOKENS
-        finish = "length" if made >= asked or self._service.options.scripted else "stop"
-        return self._service.events.ending(self._usage(made) if self._with_usage else None, finish)
+    def _end(self, data: bytes) -> None:
+        self._line.write(data)
+        self._job = None
+        self._done()
 
-    def _break(self) -> None:
-        """The fault, in the middle of the stream."""
+    # -- faults
+
+    def _breaks_at(self, number: int, last: bool) -> bool:
+        assert self._fault is not None, "there is one"
+        if self._fault.name == "slow-start":
+            return False
+        return last or (self._chat.stream and number >= TOKENS_BEFORE_FAULT)
+
+    def _break(self, fault: Fault, emission: Emission) -> None:
+        """The fault, in the middle of the reply."""
+        self._fault = None
+        if fault.name == "stall" and fault.seconds is not None:
+            self._held = [emission]
+            self._timer = self._service.loop.call_later(fault.seconds, self._resume)
+            return
         self.cancel()
-        if self._fault == "reset":
-            sock = self._transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close() sends RST
-            self._transport.abort()
-        elif self._fault == "malformed":
-            self._transport.write(wire.chunked(b"data: {this is no JSON\n\n") + wire.DONE + wire.END)
-        elif self._fault == "stream_error":
-            failed = {"error": {"message": "the engine failed (asked for)", "type": "server_error"}}
-            self._transport.write(wire.event(failed) + wire.DONE + wire.END)
+        if fault.name == "reset":
+            self._line.reset()
+        elif fault.name == "malformed":
+            self._end(self._bad(BROKEN, wire.reply(200, b"{this is no JSON")))
+        elif fault.name == "stream-error":
+            self._end(self._bad(wire.event(FAILED) + wire.DONE + wire.END, wire.reply(500, FAILED)))
+
+    def _bad(self, streamed: bytes, whole: bytes) -> bytes:
+        """How it ends, whether it has begun or not."""
+        if not self._chat.stream:
+            return whole
+        return streamed if self._begun else wire.STREAM_HEAD + streamed
+
+    def _resume(self) -> None:
+        """A stall that ends: what it held back comes at once."""
+        held, self._held = self._held or [], None
+        for emission in held:
+            self._take(emission)

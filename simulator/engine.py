@@ -1,22 +1,24 @@
 """A continuous-batching inference engine as a pure model in virtual time: no sockets, no clock, no sleep.
 
-Work goes in steps, as in vLLM. A step carries one token of every decoding sequence and a chunk of prefill, and lasts
+Work goes in steps, as in vLLM. A step carries one token of every decoding sequence and some prefill, and lasts
 
-    overhead + prefill tokens / prefill rate + decode + per sequence x batch + per KV token x tokens held
+    overhead + prefill tokens / prefill rate + KV tokens read x time per KV token
+             + (weights read + time per sequence x batch, when any sequence decodes)
 
-so two long prefills slow each other and everyone's decode, and TPOT grows with batch and with KV. KV memory is a pool
-of blocks: without a free one the youngest sequence is preempted and later computed again.
+so prefill slows everyone's decode and TPOT grows with batch and with KV. Sequences that prefill share a step, at most
+`prefill_chunk` tokens each (vLLM's long_prefill_token_threshold), so two long prompts slow each other. Without a free
+KV block the youngest sequence is preempted, and computed again when there is room.
 """
 
 from __future__ import annotations
 
 import random
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Sequence
 
 import msgspec
 
-BLOCK_TOKENS = 16
+from simulator.kv import BLOCK_TOKENS, Holding, Pool, blocks_of
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,12 +27,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     overhead_s: float
     prefill_per_s: float  # tokens
-    decode_s: float  # a step with one sequence: the weights are read once
+    decode_s: float  # the weights are read once a step
     per_sequence_s: float
     per_kv_token_s: float
     max_batch: int
     kv_blocks: int
     prefill_budget: int  # prefill tokens of one step
+    prefill_chunk: int  # of one sequence in one step
     max_model_len: int
     noise: float = 0.02  # sd of the log of a step's time
 
@@ -50,43 +53,60 @@ class Job(msgspec.Struct, kw_only=True, eq=False):
 
     id: int
     prompt_tokens: int
-    max_tokens: int
-    prefix: tuple[int, ...] = ()  # hashes of the prompt's whole blocks
+    max_tokens: int  # it makes exactly so many
+    prefix: tuple[int, ...] = ()  # contents of the prompt's whole blocks
+    finish: str = "length"  # why it ends there
     arrived_s: float = 0.0
     started_s: float | None = None
     first_s: float | None = None
+    latest_s: float | None = None  # when it made its latest token
     computed: int = 0  # tokens whose KV is held
     generated: int = 0
     cached: int = 0  # prompt tokens that the prefix cache had
-    blocks: int = 0
+    published: int = 0  # blocks of the prompt that others may share
+    holding: Holding = msgspec.field(default_factory=Holding)
 
     @property
     def to_prefill(self) -> int:
-        """Tokens still to be computed before the next one can be generated."""
+        """Tokens still to be computed before the next one can be generated; 1 when decoding."""
         return self.prompt_tokens + self.generated - self.computed
 
 
 class Emission(msgspec.Struct, frozen=True):
-    """A token of a sequence, at its time; `last` ends it."""
+    """A sequence's n-th token, from 0, at its time; `last` ends it."""
 
     job: Job
+    number: int
     at_s: float
     last: bool
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """How busy an engine is, and what it has counted."""
+
+    running: int = 0
+    waiting: int = 0
+    kv_share: float = 0.0
+    preemptions: int = 0
+    prefix_queries: int = 0
+    prefix_hits: int = 0
+
+
+Work = list[tuple[Job, int]]  # (sequence, tokens to compute)
 
 
 class Engine:
     """Sequences waiting and running, and the step that is on its way."""
 
-    def __init__(self, profile: Profile, seed: int = 0) -> None:
+    def __init__(self, profile: Profile, draw: random.Random | None = None) -> None:
         self.profile = profile
-        self._draw = random.Random(seed)
+        self.pool = Pool(profile.kv_blocks)
         self.waiting: deque[Job] = deque()
         self.running: list[Job] = []
-        self.free_blocks = profile.kv_blocks
-        self.preemptions = self.prefix_queries = self.prefix_hits = 0
-        self._cache: OrderedDict[int, None] = OrderedDict()
-        self._step: tuple[float, list[tuple[Job, int]]] | None = None  # (ends, [(sequence, tokens)])
         self.now = 0.0
+        self._draw = draw or random.Random(0)
+        self._step: tuple[float, Work] | None = None  # (when it ends, what it computes)
+        self._preemptions = self._prefix_queries = self._prefix_hits = 0
 
     @property
     def due_s(self) -> float | None:
@@ -94,28 +114,37 @@ class Engine:
         return self._step[0] if self._step else None
 
     @property
-    def kv_share(self) -> float:
-        """Share of the pool in use."""
-        return 1 - self.free_blocks / self.profile.kv_blocks
+    def load(self) -> Load:
+        """How busy it is now."""
+        return Load(
+            running=len(self.running),
+            waiting=len(self.waiting),
+            kv_share=self.pool.used / self.pool.blocks,
+            preemptions=self._preemptions,
+            prefix_queries=self._prefix_queries,
+            prefix_hits=self._prefix_hits,
+        )
 
-    def submit(self, sequence: Job, now: float) -> None:
-        """Queue a request; a step begins when none is on its way."""
-        self.now = max(self.now, now)
-        sequence.arrived_s = self.now
-        self.waiting.append(sequence)
+    def submit(self, job: Job, now: float) -> None:
+        """Queue a request; a step begins when none is on its way. Time must have been advanced to `now`."""
+        if now < self.now or (self._step is not None and self._step[0] < now):
+            raise ValueError(f"a request at {now} in an engine at {self.now}: advance it first")
+        if blocks_of(job.prompt_tokens + job.max_tokens) > self.pool.blocks:
+            raise ValueError(f"{job.prompt_tokens} + {job.max_tokens} tokens never fit in {self.pool.blocks} blocks")
+        self.now = job.arrived_s = now
+        self.waiting.append(job)
         if self._step is None:
             self._begin()
 
-    def cancel(self, sequence: Job) -> None:
-        """Forget a request whose client is gone."""
-        if sequence in self.waiting:
-            self.waiting.remove(sequence)
-        elif sequence in self.running:
-            self.running.remove(sequence)
-            self._release(sequence)
-            if self._step is not None:
-                ends, work = self._step
-                self._step = ends, [(one, tokens) for one, tokens in work if one is not sequence]
+    def cancel(self, job: Job) -> None:
+        """Forget a request whose client is gone; the step on its way takes its time all the same."""
+        if job in self.waiting:
+            self.waiting.remove(job)
+        elif job in self.running:
+            self.running.remove(job)
+            self.pool.release(job.holding)
+            assert self._step is not None, "what runs is in a step"
+            self._step = self._step[0], [(one, tokens) for one, tokens in self._step[1] if one is not job]
 
     def advance(self, now: float) -> list[Emission]:
         """Every token that has come by `now`, in order; steps follow each other without a gap."""
@@ -126,111 +155,99 @@ class Engine:
         self.now = max(self.now, now)
         return emissions
 
+    # -- a step
+
     def _begin(self) -> None:
-        """Admit what fits, share out the prefill budget, and set the step's end."""
-        self._admit()
-        budget, work = self.profile.prefill_budget, []
-        for sequence in list(self.running):
-            if sequence not in self.running:
-                continue  # preempted by a sequence before it
-            tokens = min(sequence.to_prefill, budget) if sequence.to_prefill > 1 else 1
-            if tokens and self._grow(sequence, sequence.computed + tokens):
-                budget -= tokens if sequence.to_prefill > 1 else 0
-                work.append((sequence, tokens))
-        work = [(sequence, tokens) for sequence, tokens in work if sequence in self.running]
+        """Choose the step's work and set its end: decoding sequences first, then prefill, then those who wait."""
+        before = self._preemptions
+        work = [(job, 1) for job in list(self.running) if job.to_prefill <= 1 and self._grow(job)]
+        if self._preemptions != before:
+            work = [(job, tokens) for job, tokens in work if job in self.running]
+        budget = self.profile.prefill_budget
+        for job in self.running:
+            if job.to_prefill > 1 and budget:
+                budget -= self._share(job, budget, work)
+        while budget and self._preemptions == before and self._admit():
+            budget -= self._share(self.running[-1], budget, work)
         self._step = (self.now + self._duration(work), work) if work else None
+
+    def _share(self, job: Job, budget: int, work: Work) -> int:
+        """Add a sequence's next tokens of prefill to the step; how many."""
+        tokens = min(job.to_prefill, self.profile.prefill_chunk, budget)
+        work.append((job, tokens))
+        return tokens
 
     def _duration(self, work: Sequence[tuple[Job, int]]) -> float:
         profile = self.profile
-        prefill = sum(tokens for sequence, tokens in work if sequence.to_prefill > 1)
-        decoding = [sequence for sequence, _ in work if sequence.to_prefill <= 1]
-        seconds = profile.overhead_s + prefill / profile.prefill_per_s
+        decoding = sum(job.to_prefill <= 1 for job, _ in work)
+        seconds = profile.overhead_s + profile.per_kv_token_s * sum(job.computed for job, _ in work)
+        seconds += (sum(tokens for _, tokens in work) - decoding) / profile.prefill_per_s
         if decoding:
-            held = sum(sequence.computed for sequence in decoding)
-            seconds += profile.decode_s + profile.per_sequence_s * len(decoding) + profile.per_kv_token_s * held
+            seconds += profile.decode_s + profile.per_sequence_s * decoding
         return seconds * self._draw.lognormvariate(0, profile.noise)
 
     def _end(self) -> list[Emission]:
         assert self._step is not None, "a step that ends has begun"
         self.now, work = self._step
         emissions = []
-        for sequence, tokens in work:
-            sequence.computed += tokens
-            if sequence.to_prefill > 0:
+        for job, tokens in work:
+            job.computed += tokens
+            self._publish(job)
+            if job.to_prefill > 0:
                 continue
-            sequence.generated += 1
-            if sequence.first_s is None:
-                sequence.first_s = self.now
-                self._remember(sequence)
-            last = sequence.generated >= sequence.max_tokens
-            emissions.append(Emission(sequence, self.now, last))
-            if last:
-                self.running.remove(sequence)
-                self._release(sequence)
+            emissions.append(self._emit(job))
         return emissions
+
+    def _emit(self, job: Job) -> Emission:
+        job.generated += 1
+        job.latest_s = self.now
+        if job.first_s is None:
+            job.first_s = self.now
+        last = job.generated >= job.max_tokens
+        if last:
+            self.running.remove(job)
+            self.pool.release(job.holding)
+        return Emission(job, job.generated - 1, self.now, last)
 
     # -- memory
 
-    def _admit(self) -> None:
-        while self.waiting and len(self.running) < self.profile.max_batch:
-            sequence = self.waiting[0]
-            need = blocks_of(sequence.prompt_tokens + sequence.generated + 1)
-            if need > self.free_blocks:
-                return
-            self.waiting.popleft()
-            self._use_cache(sequence)
-            self.running.append(sequence)
-            self._grow(sequence, sequence.prompt_tokens + sequence.generated)
-            if sequence.started_s is None:
-                sequence.started_s = self.now
+    def _admit(self) -> bool:
+        """Take in the first that waits, if a place and blocks for all its tokens so far are free."""
+        if not self.waiting or len(self.running) >= self.profile.max_batch:
+            return False
+        job = self.waiting[0]
+        tokens = job.prompt_tokens + job.generated
+        usable = job.prefix[: (tokens - 1) // BLOCK_TOKENS]  # at least one token is always computed
+        holding = self.pool.take(usable, blocks_of(tokens))
+        if holding is None:
+            return False
+        self.running.append(self.waiting.popleft())
+        job.holding, job.published = holding, len(holding.shared)
+        job.computed = len(holding.shared) * BLOCK_TOKENS
+        if job.started_s is None:
+            job.started_s, job.cached = self.now, job.computed
+            self._prefix_queries += job.prompt_tokens
+            self._prefix_hits += job.cached
+        return True
 
-    def _use_cache(self, sequence: Job) -> None:
-        """Skip the blocks at the front that are cached; at least one token is always computed."""
-        hits = 0
-        for block in sequence.prefix:
-            if block not in self._cache:
-                break
-            self._cache.move_to_end(block)
-            hits += 1
-        held = min(hits * BLOCK_TOKENS, sequence.prompt_tokens - 1)
-        self.prefix_queries += sequence.prompt_tokens
-        self.prefix_hits += held
-        sequence.computed = held
-        if not sequence.generated:
-            sequence.cached = held
+    def _publish(self, job: Job) -> None:
+        whole = min(job.computed // BLOCK_TOKENS, len(job.prefix))
+        if whole > job.published:
+            self.pool.publish(job.holding, job.prefix[job.published : whole])
+            job.published = whole
 
-    def _remember(self, sequence: Job) -> None:
-        for block in sequence.prefix:
-            self._cache[block] = None
-            self._cache.move_to_end(block)
-        while len(self._cache) > self.profile.kv_blocks:
-            self._cache.popitem(last=False)
-
-    def _grow(self, sequence: Job, tokens: int) -> bool:
-        """Hold blocks for that many tokens; preempt the youngest others, then itself, when the pool is empty."""
-        need = blocks_of(tokens) - sequence.blocks
-        while need > self.free_blocks:
+    def _grow(self, job: Job) -> bool:
+        """Hold a block for the next token; preempt the youngest, itself at last, while the pool is empty."""
+        while not self.pool.grow(job.holding, blocks_of(job.computed + 1)):
             victim = self.running[-1]
             self._preempt(victim)
-            if victim is sequence:
+            if victim is job:
                 return False
-        if need > 0:
-            sequence.blocks += need
-            self.free_blocks -= need
         return True
 
     def _preempt(self, victim: Job) -> None:
-        self.preemptions += 1
+        self._preemptions += 1
         self.running.remove(victim)
-        self._release(victim)
-        victim.computed = 0
+        self.pool.release(victim.holding)
+        victim.computed = victim.published = 0
         self.waiting.appendleft(victim)
-
-    def _release(self, sequence: Job) -> None:
-        self.free_blocks += sequence.blocks
-        sequence.blocks = 0
-
-
-def blocks_of(tokens: int) -> int:
-    """Blocks that hold so many tokens."""
-    return -(-tokens // BLOCK_TOKENS)

@@ -7,25 +7,14 @@ from collections.abc import Sequence
 
 import msgspec
 
+from simulator.faults import FAULTS, Faults
 from simulator.profiles import PROFILES
 
 
-class Faults(msgspec.Struct, frozen=True, kw_only=True):
-    """Shares of requests that go wrong, drawn by the seed; the first `after` requests are spared."""
-
-    rate_limited: float = 0.0
-    error_500: float = 0.0
-    stall: float = 0.0
-    reset: float = 0.0
-    malformed: float = 0.0
-    stream_error: float = 0.0
-    empty: float = 0.0
-    after: int = 0
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     """One simulator."""
 
+    host: str = "127.0.0.1"
     port: int = 0
     profile: str = "small"
     model: str | None = None
@@ -34,22 +23,53 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     prefill_speed: float = 1.0
     noise: float | None = None
     api_key_env: str | None = None
+    log: bool = False
     scripted: bool = False
     ttft_ms: float = 50.0
     gap_ms: float = 10.0
     tokens: int = 100
     faults: Faults = Faults()
 
+    def __post_init__(self) -> None:
+        if self.profile not in PROFILES:
+            raise ValueError(f"profile {self.profile!r} is unknown: {', '.join(PROFILES)} are accepted")
+        for name, least in (
+            ("decode_speed", 0.001),
+            ("prefill_speed", 0.001),
+            ("ttft_ms", 0),
+            ("gap_ms", 0),
+            ("tokens", 1),
+        ):
+            if not getattr(self, name) >= least:
+                raise ValueError(f"{name} = {getattr(self, name)}: at least {least} is accepted")
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port = {self.port}: 0 to 65535 is accepted")
+        if self.noise is not None and not 0 <= self.noise <= 1:
+            raise ValueError(f"noise = {self.noise}: 0 to 1 is accepted")
 
-def parse(words: Sequence[str] | None = None) -> Options:
+
+def parse(words: Sequence[str] | None = None) -> SimulatorOptions:
     """Options from a command line; argparse exits with 2 on a wrong one."""
     parser = argparse.ArgumentParser(
         prog="tokenswarm simulate",
-        description="A stand-in LLM service on loopback: OpenAI chat, /v1/models, /metrics in vLLM's names, /tokenize.",
-        epilog="Prints one JSON line with its URL when it listens; stops on SIGTERM or Ctrl-C.",
+        description="A stand-in LLM service: OpenAI chat, /v1/models, /metrics in vLLM's names, /tokenize.",
+        epilog="Prints one JSON line with its URL when it listens; stops on SIGTERM or Ctrl-C. A request may ask for a "
+        "fault by itself: header `X-Simulator-Fault: stall=2`, or a model name that ends in `+stall=2`.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--port", type=int, default=0, help="loopback port; 0 takes a free one")
+    _add_service(parser)
+    _add_script(parser.add_argument_group("scripted mode: exact times, each token's text is its send time in ns"))
+    _add_faults(parser.add_argument_group("faults: shares of the requests, 0 to 1"))
+    given = parser.parse_args(words)
+    try:
+        return _options(given)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def _add_service(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=0, help="port; 0 takes a free one")
     parser.add_argument("--profile", choices=sorted(PROFILES), default="small", help="which engine")
     parser.add_argument("--model", help="refuse other model names with 404; default: take any")
     parser.add_argument("--seed", type=int, default=0, help="of the noise and the faults")
@@ -59,39 +79,31 @@ def parse(words: Sequence[str] | None = None) -> Options:
     parser.add_argument(
         "--api-key-env", metavar="NAME", help="environment variable with the key that clients must send"
     )
-    scripted = parser.add_argument_group("scripted mode: exact times, each token's text is its send time in ns")
-    scripted.add_argument("--scripted", action="store_true", help="answer by schedule, not by an engine")
-    scripted.add_argument("--ttft-ms", type=float, default=50.0, help="milliseconds to the first token")
-    scripted.add_argument("--gap-ms", type=float, default=10.0, help="milliseconds between tokens")
-    scripted.add_argument("--tokens", type=int, default=100, help="tokens of a reply, whatever is asked")
-    faults = parser.add_argument_group("faults: shares of the requests, 0 to 1")
+    parser.add_argument("--log", action="store_true", help="log requests to stderr")
+
+
+def _add_script(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--scripted", action="store_true", help="answer by schedule, not by an engine")
+    group.add_argument("--ttft-ms", type=float, default=50.0, help="milliseconds to the first token")
+    group.add_argument("--gap-ms", type=float, default=10.0, help="milliseconds between tokens")
+    group.add_argument("--tokens", type=int, default=100, help="tokens of a reply, whatever is asked")
+
+
+def _add_faults(group: argparse._ArgumentGroup) -> None:
     for name, what in FAULTS.items():
-        faults.add_argument(f"--fail-{name}", type=float, default=0.0, metavar="SHARE", help=what)
-    faults.add_argument("--faults-after", type=int, default=0, metavar="N", help="spare the first N requests")
-    return _options(parser.parse_args(words))
+        group.add_argument(f"--fail-{name}", type=float, default=0.0, metavar="SHARE", help=what)
+    group.add_argument("--faults-after", type=int, default=0, metavar="N", help="spare the first N requests")
+    group.add_argument("--stall-s", type=float, metavar="S", help="seconds that a stall lasts; default: for ever")
+    group.add_argument("--slow-start-s", type=float, default=2.0, metavar="S", help="seconds that a slow start takes")
 
 
-FAULTS = {
-    "429": "rate limited, with Retry-After",
-    "500": "internal error",
-    "stall": "stop in the middle of the stream, for ever",
-    "reset": "reset the connection in the middle of the stream",
-    "malformed": "an event that is no JSON",
-    "stream-error": "an error object in the stream, under 200",
-    "empty": "a stream without a token",
-}
-
-
-def _options(given: argparse.Namespace) -> Options:
-    fields = {name: getattr(given, name) for name in Options.__struct_fields__ if name != "faults"}
+def _options(given: argparse.Namespace) -> SimulatorOptions:
+    fields = {name: getattr(given, name) for name in SimulatorOptions.__struct_fields__ if name != "faults"}
+    shares = {name: getattr(given, f"fail_{name.replace('-', '_')}") for name in FAULTS}
     faults = Faults(
-        rate_limited=given.fail_429,
-        error_500=given.fail_500,
-        stall=given.fail_stall,
-        reset=given.fail_reset,
-        malformed=given.fail_malformed,
-        stream_error=given.fail_stream_error,
-        empty=given.fail_empty,
+        shares={name: share for name, share in shares.items() if share},
         after=given.faults_after,
+        stall_s=given.stall_s,
+        slow_start_s=given.slow_start_s,
     )
-    return Options(**fields, faults=faults)
+    return SimulatorOptions(**fields, faults=faults)

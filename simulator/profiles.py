@@ -6,7 +6,8 @@ Prefill is compute-bound: peak FLOP/s x 0.5 / (2 x parameters).
 
 from __future__ import annotations
 
-from simulator.engine import BLOCK_TOKENS, Profile
+from simulator.engine import Profile
+from simulator.kv import BLOCK_TOKENS
 
 EFFICIENCY, MFU = 0.8, 0.5
 
@@ -19,11 +20,11 @@ class Hardware:
 
 
 # Dense FP16/BF16 peak, memory bandwidth and size, from NVIDIA's data sheets.
-A10G = Hardware(
-    70e12, 600e9, 24e9
-)  # "NVIDIA A10 Tensor Core GPU" data sheet gives 125/2 TFLOPS and 600 GB/s; A10G is the AWS form
-L4 = Hardware(121e12, 300e9, 24e9)  # "NVIDIA L4 Tensor Core GPU" data sheet, without sparsity
-H100X4 = Hardware(4 * 989e12, 4 * 3350e9, 4 * 80e9)  # "NVIDIA H100 Tensor Core GPU" data sheet, SXM, without sparsity
+A10G = Hardware(70e12, 600e9, 24e9)  # "NVIDIA A10G Tensor Core GPU" data sheet (the GPU of AWS's G5 instances)
+L4 = Hardware(121e12, 300e9, 24e9)  # "NVIDIA L4 Tensor Core GPU" data sheet: 242 TFLOPS with sparsity
+H100X4 = Hardware(
+    4 * 989e12, 4 * 3350e9, 4 * 80e9
+)  # "NVIDIA H100 Tensor Core GPU" data sheet, SXM: 1,979 with sparsity
 
 
 def derived(name: str, hardware: Hardware, parameters: float, kv_bytes: float, max_model_len: int) -> Profile:
@@ -40,6 +41,7 @@ def derived(name: str, hardware: Hardware, parameters: float, kv_bytes: float, m
         max_batch=256,
         kv_blocks=int(pool / kv_bytes / BLOCK_TOKENS),
         prefill_budget=2048,
+        prefill_chunk=1024,
         max_model_len=max_model_len,
     )
 
@@ -62,6 +64,7 @@ PROFILES = {
             max_batch=12,
             kv_blocks=1024,
             prefill_budget=512,
+            prefill_chunk=256,
             max_model_len=8192,
         ),
     )

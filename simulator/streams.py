@@ -1,4 +1,4 @@
-"""Who sends tokens when: the engine's streams in one pass per step, the scripted ones each at its own time."""
+"""Who makes tokens when: the engine, one pass over all streams per step, or a script of exact times."""
 
 from __future__ import annotations
 
@@ -7,88 +7,136 @@ import heapq
 import time
 from collections.abc import Callable
 from itertools import count
+from typing import Protocol
 
-from simulator.engine import Engine, Job
+from simulator.alarm import Alarm
+from simulator.engine import Emission, Engine, Job, Load
 from simulator.metrics import Metrics
 
-SLACK_S = 0.0002  # what is due within this is sent now: the loop's timers are a millisecond coarse
+Take = Callable[[Emission], None]  # what a stream does with its next token
 
 
-class EngineTicker:
-    """Drives an engine by the real clock: sleeps until the step on its way ends, hands its tokens out, begins anew."""
+class Source(Protocol):
+    """Makes the tokens of jobs."""
+
+    @property
+    def load(self) -> Load:
+        """How busy it is."""
+
+    def submit(self, job: Job, arrived_s: float, take: Take) -> None:
+        """Queue a job; `take` gets each of its tokens when it is due."""
+
+    def cancel(self, job: Job) -> None:
+        """Its client is gone."""
+
+    def close(self) -> None:
+        """Make nothing any more."""
+
+
+class EngineSource:
+    """Drives an engine by the real clock: waits until the step on its way ends, hands its tokens out, begins anew."""
 
     def __init__(self, engine: Engine, metrics: Metrics, loop: asyncio.AbstractEventLoop) -> None:
-        self._engine, self._metrics, self._loop = engine, metrics, loop
-        self._takers: dict[int, Callable[[int, bool], None]] = {}  # job -> takes (token number, last)
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_due = 0.0
-        self._ids = count(1)
+        self._engine, self._metrics = engine, metrics
+        self._takers: dict[int, Take] = {}
+        self._alarm, self._alarm_s = Alarm(loop, self._ring), 0.0
 
-    def submit(
-        self, prompt_tokens: int, max_tokens: int, prefix: tuple[int, ...], take: Callable[[int, bool], None]
-    ) -> Job:
-        """Queue a request; `take` gets each of its tokens."""
-        job = Job(id=next(self._ids), prompt_tokens=prompt_tokens, max_tokens=max_tokens, prefix=prefix)
+    @property
+    def load(self) -> Load:
+        """How busy the engine is."""
+        return self._engine.load
+
+    def submit(self, job: Job, arrived_s: float, take: Take) -> None:  # noqa: ARG002 (an engine knows only now)
+        """Queue a request for the next step."""
+        now = time.monotonic()
+        self._hand_out(now)  # what is due before the job arrived is not kept waiting, and not shared with it
         self._takers[job.id] = take
-        self._metrics.requests += 1
-        self._engine.submit(job, self._loop.time())
+        self._engine.submit(job, now)
         self._arm()
-        return job
 
     def cancel(self, job: Job) -> None:
         """Its client is gone."""
         if self._takers.pop(job.id, None) is not None:
             self._engine.cancel(job)
+            self._metrics.aborted(job)
+
+    def close(self) -> None:
+        """Stop the clock."""
+        self._alarm.close()
+
+    def _ring(self) -> None:
+        self._alarm_s = 0.0
+        self._hand_out(time.monotonic())
+        self._arm()
 
     def _arm(self) -> None:
         due = self._engine.due_s
-        if due is None or (self._timer is not None and self._timer_due <= due):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_due = due
-        self._timer = self._loop.call_at(due, self._tick)
+        if due is not None and due != self._alarm_s:
+            self._alarm_s = due
+            self._alarm.set(due)
 
-    def _tick(self) -> None:
-        self._timer = None
-        for emission in self._engine.advance(self._loop.time() + SLACK_S):
-            self._metrics.generation_tokens += 1
-            if emission.last:
-                self._metrics.finished(emission.job, emission.at_s)
-                take = self._takers.pop(emission.job.id, None)
-            else:
-                take = self._takers.get(emission.job.id)
+    def _hand_out(self, now: float) -> None:
+        for emission in self._engine.advance(now):
+            # A client that went away after the engine made its token takes none: late ticks make several at once.
+            take = self._takers.pop(emission.job.id, None) if emission.last else self._takers.get(emission.job.id)
             if take is not None:
-                take(emission.job.generated - 1, emission.last)
-        self._arm()
+                self._metrics.token(emission)
+                take(emission)
 
 
 class Script:
-    """Streams of exact times: one heap, one timer. A token's text is the CLOCK_REALTIME at which it is written."""
+    """Streams of exact times, each counted from its request's last byte: a late token does not delay the next."""
 
-    def __init__(self, ttft_s: float, gap_s: float, tokens: int, loop: asyncio.AbstractEventLoop) -> None:
-        self._ttft_s, self._gap_s, self._tokens, self._loop = ttft_s, gap_s, tokens, loop
-        self._heap: list[tuple[float, int, int, Callable[[str, bool], bool]]] = []
+    def __init__(self, ttft_s: float, gap_s: float, metrics: Metrics, loop: asyncio.AbstractEventLoop) -> None:
+        self._ttft_s, self._gap_s, self._metrics = ttft_s, gap_s, metrics
+        self._heap: list[tuple[float, int, int, Job, Take]] = []  # (due, order, number, job, take)
         self._order = count()
-        self._timer: asyncio.TimerHandle | None = None
+        self._running: dict[int, Job] = {}
+        self._alarm = Alarm(loop, self._ring)
 
-    def begin(self, say: Callable[[str, bool], bool]) -> None:
-        """Schedule a stream from now; `say(text, last)` returns False when its client is gone."""
-        heapq.heappush(self._heap, (self._loop.time() + self._ttft_s, next(self._order), 0, say))
+    @property
+    def load(self) -> Load:
+        """Streams under way; a script has no queue and no memory."""
+        return Load(running=len(self._running))
+
+    def submit(self, job: Job, arrived_s: float, take: Take) -> None:
+        """Schedule a stream."""
+        job.arrived_s = job.started_s = arrived_s
+        self._running[job.id] = job
+        heapq.heappush(self._heap, (arrived_s + self._ttft_s, next(self._order), 0, job, take))
         self._arm()
+
+    def cancel(self, job: Job) -> None:
+        """Its client is gone; its place in the heap goes when it is due."""
+        if self._running.pop(job.id, None) is not None:
+            self._metrics.aborted(job)
+
+    def close(self) -> None:
+        """Stop the clock."""
+        self._alarm.close()
 
     def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(self._heap[0][0], self._tick) if self._heap else None
+        if self._heap:
+            self._alarm.set(self._heap[0][0])
 
-    def _tick(self) -> None:
-        heap, now = self._heap, self._loop.time() + SLACK_S
+    def _ring(self) -> None:
+        heap, now = self._heap, time.monotonic()
         while heap and heap[0][0] <= now:
-            due, order, number, say = heap[0]
-            last = number + 1 >= self._tokens
-            if say(f" {time.time_ns()}", last) and not last:
-                heapq.heapreplace(heap, (due + self._gap_s, order, number + 1, say))
-            else:
+            due, order, number, job, take = heap[0]
+            last = number + 1 >= job.max_tokens
+            if last or job.id not in self._running:
                 heapq.heappop(heap)
+            else:
+                heapq.heapreplace(heap, (due + self._gap_s, order, number + 1, job, take))
+            if job.id in self._running:
+                self._say(job, number, last, take)
         self._arm()
+
+    def _say(self, job: Job, number: int, last: bool, take: Take) -> None:
+        job.generated, job.latest_s = number + 1, time.monotonic()
+        job.first_s = job.first_s or job.latest_s
+        emission = Emission(job, number, job.latest_s, last)
+        if last:
+            del self._running[job.id]
+        self._metrics.token(emission)
+        take(emission)

@@ -31,7 +31,18 @@ STREAM_HEAD = (
     b"cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
 )
 END = b"0\r\n\r\n"
-REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests", 500: "Error"}
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    413: "Content Too Large",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    505: "HTTP Version Not Supported",
+}
+TYPES = {401: "AuthenticationError", 404: "NotFoundError", 429: "RateLimitError", 500: "InternalServerError"}
 
 
 def chunked(data: bytes) -> bytes:
@@ -63,11 +74,12 @@ class Events:
         """The event of a stream's n-th token; with per-chunk usage when that was asked."""
         if usage is None:
             return self.words[number % len(WORDS)]
-        return event({**self._with({"content": f" {WORDS[number % len(WORDS)]}"}), "usage": usage})
+        return self.said(f" {WORDS[number % len(WORDS)]}", usage)
 
-    def said(self, text: str) -> bytes:
-        """An event with this content."""
-        return event(self._with({"content": text}))
+    def said(self, text: str, usage: dict[str, Any] | None = None) -> bytes:
+        """An event with this content; with per-chunk usage when that was asked."""
+        payload = self._with({"content": text})
+        return event(payload if usage is None else {**payload, "usage": usage})
 
     def ending(self, usage: dict[str, Any] | None, finish: str = "length") -> bytes:
         """Finish reason, usage when it was asked, [DONE], and the end of the message."""
@@ -76,11 +88,15 @@ class Events:
             parts.append(event({**self._about, "choices": [], "usage": usage}))
         return b"".join([*parts, DONE, END])
 
-    def whole(self, tokens: int, usage: dict[str, Any]) -> bytes:
+    def whole(self, text: str, usage: dict[str, Any], finish: str) -> bytes:
         """A reply that is not streamed."""
-        text = "".join(f" {WORDS[number % len(WORDS)]}" for number in range(tokens))
-        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "length"}
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
         return reply(200, {**self._about, "object": "chat.completion", "choices": [choice], "usage": usage})
+
+
+def words(tokens: int) -> str:
+    """The text of a reply of so many tokens."""
+    return "".join(f" {WORDS[number % len(WORDS)]}" for number in range(tokens))
 
 
 def usage(given: int, made: int, cached: int) -> dict[str, Any]:
@@ -106,6 +122,7 @@ def reply(status: int, payload: Any, headers: tuple[bytes, ...] = (), kind: byte
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-def error(status: int, message: str, headers: tuple[bytes, ...] = ()) -> bytes:
-    """An error in OpenAI's form."""
-    return reply(status, {"error": {"message": message, "type": REASONS.get(status, "Error"), "code": status}}, headers)
+def error(status: int, message: str, headers: tuple[bytes, ...] = (), param: str | None = None) -> bytes:
+    """An error in OpenAI's form, with the types that vLLM gives."""
+    kind = TYPES.get(status, "BadRequestError")
+    return reply(status, {"error": {"message": message, "type": kind, "param": param, "code": status}}, headers)

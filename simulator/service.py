@@ -1,0 +1,58 @@
+"""What all connections of one simulator share."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from itertools import count
+
+import msgspec
+
+from simulator import wire
+from simulator.engine import Engine, Job
+from simulator.faults import Draw
+from simulator.metrics import Metrics
+from simulator.options import SimulatorOptions
+from simulator.profiles import PROFILES
+from simulator.requests import Chat
+from simulator.streams import EngineSource, Script, Source
+from simulator.vocabulary import Vocabulary, contents
+
+
+class Service:
+    """The engine or the script, the vocabulary, the counters, the draw of faults; `key` is what clients must send."""
+
+    def __init__(
+        self, options: SimulatorOptions, vocabulary: Vocabulary, loop: asyncio.AbstractEventLoop, key: str | None = None
+    ) -> None:
+        self.options, self.vocabulary, self.loop, self.key = options, vocabulary, loop, key
+        self.profile = PROFILES[options.profile].faster(options.decode_speed, options.prefill_speed)
+        if options.noise is not None:
+            self.profile = msgspec.structs.replace(self.profile, noise=options.noise)
+        self.metrics = Metrics()
+        self.source = self._source()
+        self.events = wire.Events(options.model or ("scripted" if options.scripted else f"simulated-{options.profile}"))
+        self.draw = Draw(options.faults, random.Random(options.seed))
+        self._jobs = count(1)
+
+    def _source(self) -> Source:
+        options = self.options
+        if options.scripted:
+            return Script(options.ttft_ms / 1000, options.gap_ms / 1000, self.metrics, self.loop)
+        return EngineSource(Engine(self.profile, random.Random(options.seed)), self.metrics, self.loop)
+
+    def job(self, chat: Chat) -> Job:
+        """What the engine is to do for a chat; a script makes its own number of tokens, whatever is asked."""
+        tokens = self.vocabulary.encode(chat.text)
+        length, finish = (self.options.tokens, "length") if self.options.scripted else chat.length()
+        return Job(
+            id=next(self._jobs),
+            prompt_tokens=max(1, len(tokens)),
+            max_tokens=length,
+            prefix=() if self.options.scripted else tuple(contents(tokens)),
+            finish=finish,
+        )
+
+    def page(self) -> bytes:
+        """/metrics."""
+        return self.metrics.text(self.source.load, self.events.model)
