@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,13 +34,21 @@ def launch(
         options += ["--scenario", str(scenario), "--out", str(directory)]
         options += [part for override in overrides for part in ("--set", override)]
     if processes > 1:
-        options += ["--processes", str(processes)]
+        port = str(free_port())  # Locust's own 5557 would allow one run at a time, and its 0.0.0.0 anybody to join
+        options += ["--processes", str(processes), "--master-bind-host", "127.0.0.1", "--master-bind-port", port]
+        options += ["--master-host", "127.0.0.1", "--master-port", port]
     assert directory is not None, "a run has a directory"
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RecordError(f"cannot make the run directory {directory}: {error.strerror}") from None
     os.execv(sys.executable, [sys.executable, "-m", "shapes._boot", *locust_options(asked, directory), *options])
+
+
+def free_port() -> int:
+    """A loopback port that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def locust_options(scenario: Scenario, directory: Path) -> list[str]:
