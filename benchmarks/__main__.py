@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("clock", "streams", "prompts", "stagger", "engine", "summary")
+BENCHMARKS = ("clock", "streams", "simulator", "prompts", "stagger", "engine", "summary")
 
 
 def main() -> None:

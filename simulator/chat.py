@@ -86,7 +86,7 @@ class ChatStream:
         head = b"" if self._begun else wire.STREAM_HEAD + events.role
         self._begun = True
         if self._service.options.scripted:
-            token = events.said(f" {time.time_ns()}", usage)
+            token = events.stamped(time.time_ns()) if usage is None else events.said(f" {time.time_ns()}", usage)
         else:
             token = events.token(emission.number, usage)
         if not emission.last:

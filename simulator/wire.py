@@ -65,6 +65,8 @@ class Events:
         self.model = model
         self._about = {"id": "chatcmpl-simulated", "object": "chat.completion.chunk", "created": 0, "model": model}
         self.role = event(self._with({"role": "assistant", "content": ""}))
+        stamped = event(self._with({"content": " 1000000000000000000"}))
+        self._before_stamp, self._after_stamp = stamped.split(b"1000000000000000000")
         self.words = [event(self._with({"content": f" {word}"})) for word in WORDS]
 
     def _with(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
@@ -75,6 +77,10 @@ class Events:
         if usage is None:
             return self.words[number % len(WORDS)]
         return self.said(f" {WORDS[number % len(WORDS)]}", usage)
+
+    def stamped(self, wall_ns: int) -> bytes:
+        """An event whose content is this time: 19 digits until the year 2286, so that its length is known."""
+        return b"%s%d%s" % (self._before_stamp, wall_ns, self._after_stamp)
 
     def said(self, text: str, usage: dict[str, Any] | None = None) -> bytes:
         """An event with this content; with per-chunk usage when that was asked."""
