@@ -39,6 +39,7 @@ class PlannedShape(LoadTestShape):
     def __init__(self) -> None:
         super().__init__()
         self.run: LoadRun | None = None
+        self._ending: gevent.Greenlet | None = None
         self.crew: Crew | None = None
         events.init.add_listener(self._attend)
 
@@ -70,7 +71,7 @@ class PlannedShape(LoadTestShape):
         log.info("run directory: %s", directory)
         progress = make_progress(plan, estimate(plan, scenario).seconds)
         assert self.crew is not None
-        self.run = LoadRun(self.crew, scenario, plan, directory, progress)
+        self.run, self._ending = LoadRun(self.crew, scenario, plan, directory, progress), None
         environment.stop_timeout = max(environment.stop_timeout or 0.0, scenario.request.timeout + 5.0)
         self.run.lead(environment.tokenswarm_check, resumed=bool(options.resume))
 
@@ -98,13 +99,25 @@ class PlannedShape(LoadTestShape):
         # Through the hub: a KeyboardInterrupt would strike any greenlet, and Locust takes SIGTERM only once a headless
         # shape has come to its end.
         for number in (signal.SIGINT, signal.SIGTERM):
-            gevent.signal_handler(number, lambda: gevent.spawn(environment.runner.quit))
+            gevent.signal_handler(number, self._leave, environment.runner)
+
+    def _leave(self, runner: Any) -> None:
+        """Ctrl-C or SIGTERM: end the run; before it has begun (Locust may be waiting for workers) just go."""
+        if self.run is not None:
+            gevent.spawn(runner.quit)
+            return
+        print("tokenswarm: interrupted before anything was measured", file=sys.stderr)  # noqa: T201
+        gevent.get_hub().parent.throw(SystemExit(STOPPED))
 
     def _end(self, stopped: str | None) -> None:
-        """End the run once, then write its report; the verdict's exit code becomes Locust's."""
-        run, self.run = self.run, None
-        if run is None:
-            return
+        """End the run once and wait for that. It has a greenlet of its own: Locust kills the shape's, perhaps twice."""
+        if self.run is not None and self._ending is None:
+            self._ending = gevent.spawn(self._finish, self.run, stopped)
+        if self._ending is not None:
+            self._ending.join()
+
+    def _finish(self, run: LoadRun, stopped: str | None) -> None:
+        """End the run, then write its report; the verdict's exit code becomes Locust's."""
         assert self.runner is not None, "a run has a runner"
         run.end(stopped)
         if run.opened:
