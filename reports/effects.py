@@ -102,8 +102,10 @@ def capacity_table(capacity: list[dict[str, Any]], arms: list[str]) -> Table | N
 
 
 def capacity_text(capacity: dict[str, Any]) -> str:
-    """Capacity as an interval of users: "16 to 32", "below 1", "32 or more"."""
+    """Capacity as an interval of users: "16 to 32", "below 1", "32 or more"; "undecided" where requests were too few."""
     met, following = capacity.get("rung"), capacity.get("next")
+    if met is None and following in capacity.get("undecided", ()):
+        return "undecided"
     if met is None:
         return f"below {count(following)}" if following is not None else "none"
     return f"{count(met)} or more" if following is None else f"{count(met)} to {count(following)}"
