@@ -74,8 +74,8 @@ DEFINITIONS: dict[str, Definition] = {
         "exp(mean over pairs of ln(candidate / baseline)) − 1",
         "A pair is the same point measured on both arms minutes apart. The interval is 95 %, Student t on pairs − 1.",
     ),
-    "p_adjusted": Definition("p", "", "One-sided p-value in the direction of the change, Holm-adjusted over all gated comparisons."),
-    "mde": Definition("detectable", "", "The smallest change that these pairs would have shown with a probability of 0.8."),
+    "p_adjusted": Definition("p", "", "One-sided p in the direction of the change, Holm-adjusted over all gated ones."),
+    "mde": Definition("detectable", "", "The smallest change that these pairs show with a probability of 0.8."),
     "verdict": Definition(
         "verdict",
         "",

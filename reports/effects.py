@@ -102,7 +102,7 @@ def capacity_table(capacity: list[dict[str, Any]], arms: list[str]) -> Table | N
 
 
 def capacity_text(capacity: dict[str, Any]) -> str:
-    """Capacity as an interval of users: "16 to 32", "below 1", "32 or more"; "undecided" where requests were too few."""
+    """Capacity as an interval of users: "16 to 32", "below 1", "32 or more", or "undecided"."""
     met, following = capacity.get("rung"), capacity.get("next")
     if met is None and following in capacity.get("undecided", ()):
         return "undecided"
