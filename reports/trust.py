@@ -166,8 +166,8 @@ def warning_texts(warnings: list[Any]) -> list[str]:
 
 
 def _with_advice(warning: dict[str, Any]) -> str:
-    text, advice = str(warning.get("text", "")).rstrip("."), warning.get("advice")
-    return f"{text}: {advice}" if advice else text
+    text, advice = str(warning.get("text", "")).rstrip("."), str(warning.get("advice") or "")
+    return f"{text}. {advice[:1].upper()}{advice[1:]}" if advice else text
 
 
 def facts_table(summary: dict[str, Any], manifest: dict[str, Any]) -> Table:
