@@ -108,8 +108,7 @@ class Connection(asyncio.Protocol):
         )  # fmt: skip
         self._url, self._headers, self._body = b"", {}, bytearray()
         self._requests.append(request)
-        if self._current is None:
-            self._next()
+        self._next()
 
     # -- one request after the other
 

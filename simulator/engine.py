@@ -159,15 +159,13 @@ class Engine:
 
     def _begin(self) -> None:
         """Choose the step's work and set its end: decoding sequences first, then prefill, then those who wait."""
-        before = self._preemptions
+        # A victim is younger than the one that needs its blocks, so it is in none of the work chosen before.
         work = [(job, 1) for job in list(self.running) if job.to_prefill <= 1 and self._grow(job)]
-        if self._preemptions != before:
-            work = [(job, tokens) for job, tokens in work if job in self.running]
         budget = self.profile.prefill_budget
         for job in self.running:
             if job.to_prefill > 1 and budget:
                 budget -= self._share(job, budget, work)
-        while budget and self._preemptions == before and self._admit():
+        while budget and self._admit():
             budget -= self._share(self.running[-1], budget, work)
         self._step = (self.now + self._duration(work), work) if work else None
 

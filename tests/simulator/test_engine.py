@@ -169,6 +169,17 @@ def test_preemption_costs_time() -> None:
     assert end(20) > 1.3 * end(1000)
 
 
+def test_who_was_preempted_goes_on_before_those_who_wait() -> None:
+    """A newcomer that would fit where the preempted one does not still waits behind it."""
+    tight = engine(kv_blocks=20, max_batch=2)
+    old, young, newcomer = (job(number, 128, 100) for number in range(3))
+    run(tight, [(0.0, old), (0.0, young), (0.1, newcomer)])
+
+    assert tight.load.preemptions > 0
+    assert (newcomer.started_s or 0.0) >= (old.latest_s or 0.0)
+    assert (young.latest_s or 0.0) < (newcomer.latest_s or 0.0)
+
+
 def test_waiting_is_first_come_first_served() -> None:
     """With one place, jobs start in the order of arrival and never together."""
     jobs = [job(number, 50, 5) for number in range(5)]

@@ -106,6 +106,22 @@ def test_a_growth_that_does_not_fit_takes_nothing() -> None:
     assert pool.free == 0
 
 
+def test_growth_forgets_what_it_writes_over() -> None:
+    """Contents whose blocks another sequence took are not found again."""
+    pool = Pool(4)
+    first, other = pool.take((1, 2), 2), pool.take((), 1)
+    assert first is not None
+    assert other is not None
+    pool.publish(first, (1, 2))
+    pool.release(first)
+    assert pool.grow(other, 4)
+    pool.release(other)
+    again = pool.take((1, 2), 2)
+
+    assert again is not None
+    assert again.shared == []
+
+
 def test_a_block_holds_sixteen_tokens() -> None:
     """The number of blocks is the tokens over 16, rounded up."""
     assert [blocks_of(tokens) for tokens in (0, 1, BLOCK_TOKENS, BLOCK_TOKENS + 1)] == [0, 1, 1, 2]

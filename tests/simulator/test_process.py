@@ -33,7 +33,7 @@ def process(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_replies_end_then_the_process(number: int) -> None:
     """The stream under way comes whole, new clients are refused, exit 0, nothing on stderr."""
-    with process("--scripted", "--ttft-ms", "50", "--gap-ms", "10", "--tokens", "20") as (server, url):
+    with process("--scripted", "--ttft-ms", "50", "--gap-ms", "10", "--tokens", "70") as (server, url):
         replies: list[Reply] = []
         with PlainClient(url) as client, PlainClient(url) as idle:
             client.send(chat_bytes(stream=True))
@@ -41,7 +41,8 @@ def test_a_signal_lets_replies_end_then_the_process(number: int) -> None:
             reader = threading.Thread(target=lambda: replies.append(client.read()))
             reader.start()
             os.kill(server.pid, number)
-            assert idle.socket.recv(1) == b""
+            assert idle.socket.recv(1) == b""  # at once, not when the stream is over
+            assert reader.is_alive()
             with pytest.raises(ConnectionRefusedError):
                 PlainClient(url)
             reader.join(10)
@@ -50,7 +51,7 @@ def test_a_signal_lets_replies_end_then_the_process(number: int) -> None:
         said = server.stderr.read()
 
     assert replies[0].whole
-    assert len(replies[0].texts) == 20
+    assert len(replies[0].texts) == 70
     assert (code, said) == (0, "")
 
 
