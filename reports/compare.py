@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from reports.pairs import METRICS, Pairs, over_points
+from reports.pairs import Pairs, over_points
 from reports.stats import bounds, holm, mean_interval, p_greater, pairs_needed, smallest_effect, upper_bound
 from scenarios.scenario import Scenario
 
@@ -29,14 +29,23 @@ def comparisons(pairs: Sequence[Pairs], scenario: Scenario) -> list[dict[str, An
     """
     tested = [gates(pair) for pair in pairs]
     family = [pair for pair, gated in zip(pairs, tested, strict=True) if gated]
-    worse = iter(holm([p_greater(pair.cost) for pair in family]).tolist())
-    better = iter(holm([p_greater([-x for x in pair.cost]) for pair in family]).tolist())
+    costs = [np.asarray(pair.cost) for pair in family]
+    worse = iter(holm(p_values(costs)).tolist())
+    better = iter(holm(p_values([-cost for cost in costs])).tolist())
     return [
         _gated(pair, next(worse), next(better), (threshold_of(scenario, pair.metric), len(family)))
         if gated
         else _ungated(pair, (threshold_of(scenario, pair.metric), len(family)))
         for pair, gated in zip(pairs, tested, strict=True)
     ]
+
+
+def p_values(family: Sequence[npt.NDArray[np.float64]]) -> list[float]:
+    """One-sided p of each comparison: the plain t, each on its own.
+
+    It takes the whole family because the moderated t (Smyth 2004) will: it borrows the spread of the other cells.
+    """
+    return [float(p_greater(cost)) for cost in family]
 
 
 def gates(pair: Pairs) -> bool:
@@ -70,14 +79,15 @@ def _ungated(pair: Pairs, scale: Scale) -> dict[str, Any]:
 
 
 def _known(pair: Pairs) -> dict[str, Any]:
+    baseline, candidate = pair.means
+    means = {"baseline": baseline, "candidate": candidate}
     return {
         "level": pair.level,
         "cell": msgspec.to_builtins(pair.cell),
         "concurrency": pair.concurrency,
         "metric": pair.metric,
         "arms": list(pair.arms),
-        "baseline": pair.means[0],
-        "candidate": pair.means[1],
+        **{side: mean for side, mean in means.items() if mean is not None},
         "n_pairs": len(pair.values),
     }
 
@@ -112,25 +122,39 @@ def verdicts(cost: npt.ArrayLike, worse: npt.ArrayLike, better: npt.ArrayLike, t
     return np.where((np.asarray(worse) < ALPHA) & (mean > band), "worse", said)
 
 
-def not_ruled_out(pairs: Sequence[Pairs], scenario: Scenario) -> list[tuple[str, float | None]]:
+class Unproven(msgspec.Struct, frozen=True):
+    """A gated metric whose mean over all points cannot rule out the threshold, and why."""
+
+    arms: tuple[str, str]
+    metric: str
+    bound: float | None = None  # upper 95 % bound of the relative change for the worse; None: there is no such mean
+    why: str | None = None  # what makes every point incomparable
+
+
+def not_ruled_out(pairs: Sequence[Pairs], scenario: Scenario) -> list[Unproven]:
     """Gated metrics whose mean over all points (cell x rung, and the tasks) cannot rule out the threshold.
 
-    With the upper bound of the change; None when fewer than four blocks hold every point.
+    A metric that both arms should have and that is comparable nowhere rules out nothing: an arm that fails more, or
+    stops streaming, must not pass because its means were taken out of the gate.
     """
-    found: list[tuple[str, float | None]] = []
-    for arms in dict.fromkeys(pair.arms for pair in pairs):
-        for metric in METRICS:
-            points = [pair for pair in pairs if _is_point(pair) and (pair.arms, pair.metric) == (arms, metric)]
-            if not points:
-                continue
-            values = over_points(points)[1]
-            sign = -1.0 if metric == "good_per_s" else 1.0
-            bound = float(upper_bound(sign * np.asarray(values))) if len(values) >= FEWEST_PAIRS else None
-            if bound is None or bound > math.log1p(threshold_of(scenario, metric)):
-                found.append((metric, None if bound is None else math.expm1(min(bound, LARGEST))))
-    return found
+    points: dict[tuple[tuple[str, str], str], list[Pairs]] = {}
+    for pair in pairs:
+        if pair.concurrency is not None:  # the mean over a cell's rungs is no point
+            points.setdefault((pair.arms, pair.metric), []).append(pair)
+    found = (_unproven(of_metric, threshold_of(scenario, metric)) for (_, metric), of_metric in points.items())
+    return [unproven for unproven in found if unproven is not None]
 
 
-def _is_point(pair: Pairs) -> bool:
-    """Whether it is one point: the mean over a cell's rungs is not."""
-    return gates(pair) and pair.concurrency is not None
+def _unproven(points: Sequence[Pairs], threshold: float) -> Unproven | None:
+    arms, metric = points[0].arms, points[0].metric
+    comparable = [pair for pair in points if gates(pair)]
+    if not comparable:
+        return Unproven(arms, metric, why=next((pair.incomparable for pair in points if pair.incomparable), None))
+    sign = -1.0 if metric == "good_per_s" else 1.0
+    values = sign * np.asarray(over_points(comparable)[1])
+    if len(values) < FEWEST_PAIRS:
+        return Unproven(arms, metric)
+    bound = min(float(upper_bound(values)), LARGEST)
+    if bound <= math.log1p(threshold):
+        return None
+    return Unproven(arms, metric, -math.expm1(-bound) if metric == "good_per_s" else math.expm1(bound))

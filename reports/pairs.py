@@ -23,7 +23,7 @@ LEVELS = ("cell", "rung", "tasks")
 
 Both = tuple[Measured, Measured]  # of the baseline, of the candidate
 Blocks = dict[int, Both]
-Means = tuple[float, float]
+Means = tuple[float | None, float | None]
 
 
 class Pairs(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class Pairs(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int | None  # None: the mean over the cell's rungs
     metric: str
     arms: tuple[str, str]
-    means: Means  # of the metric, over the pairs
+    means: Means  # of the metric, over the pairs; None on an arm that never had it
     values: tuple[float, ...]
     blocks: tuple[int, ...]
     incomparable: str | None = None
@@ -66,21 +66,21 @@ def _of_metric(both: Iterable[Both], metric: str, arms: tuple[str, str]) -> Iter
     """Level 1, the cells with their rungs averaged, and level 2, the rungs; one rung is the cell itself."""
     places: dict[Cell | None, dict[int, Blocks]] = {}
     for pair in both:
-        if measures(pair, metric) is not None:
-            step = pair[0].record.step
-            places.setdefault(step.cell, {}).setdefault(step.concurrency, {})[step.block] = pair
+        step = pair[0].record.step
+        places.setdefault(step.cell, {}).setdefault(step.concurrency, {})[step.block] = pair
     for cell, rungs in places.items():
-        points = [_point(cell, rung, rungs[rung], metric, arms) for rung in sorted(rungs)]
+        found = [_point(cell, rung, rungs[rung], metric, arms) for rung in sorted(rungs)]
+        points = [point for point in found if point is not None]
         if cell is None:
             yield from (msgspec.structs.replace(point, level="tasks") for point in points)
         elif len(points) == 1:  # testing it twice would only dilute Holm's family
             yield msgspec.structs.replace(points[0], level="cell")
-        else:
+        elif points:
             yield _cell(points)
             yield from points
 
 
-def measures(pair: Both, metric: str) -> Means | None:
+def measures(pair: Both, metric: str) -> tuple[float, float] | None:
     """A metric of both steps of a pair; None when one has none (or neither a good request).
 
     No good request counts as half a one in the window: zero has no logarithm, and an arm that answers nothing must not
@@ -92,19 +92,39 @@ def measures(pair: Both, metric: str) -> Means | None:
     return (before, after) if before and after else None
 
 
-def _point(cell: Cell | None, rung: int, blocks: Blocks, metric: str, arms: tuple[str, str]) -> Pairs:
+def _point(cell: Cell | None, rung: int, blocks: Blocks, metric: str, arms: tuple[str, str]) -> Pairs | None:
+    """One point; None when neither arm ever had the metric. What only one arm has is there, and not comparable."""
     known = {block: values for block in sorted(blocks) if (values := measures(blocks[block], metric)) is not None}
+    alone = None if known else _alone(list(blocks.values()), metric, arms)
+    if not known and alone is None:
+        return None
     return Pairs(
         level="rung",
         cell=cell,
         concurrency=rung,
         metric=metric,
         arms=arms,
-        means=(float(np.mean([v[0] for v in known.values()])), float(np.mean([v[1] for v in known.values()]))),
+        means=_means(
+            list(known.values()) or [tuple(METRICS[metric](step) for step in pair) for pair in blocks.values()]
+        ),
         values=tuple(math.log(after / before) for before, after in known.values()),
         blocks=tuple(known),
-        incomparable=_incomparable(list(blocks.values()), metric),
+        incomparable=_incomparable(list(blocks.values()), metric) or alone,
     )
+
+
+def _alone(pairs: Sequence[Both], metric: str, arms: tuple[str, str]) -> str | None:
+    """Why no pair has the metric on both arms, though one has it: a service that no longer streams has no TTFT."""
+    having = [arm for arm, side in zip(arms, zip(*pairs, strict=True), strict=True) if any(map(METRICS[metric], side))]
+    if not having:
+        return None
+    return "no block has it on both arms" if len(having) > 1 else f"only {having[0]} has it"
+
+
+def _means(pairs: Sequence[tuple[float | None, ...]]) -> Means:
+    """Per arm the mean of what is known."""
+    before, after = ([value for value in side if value is not None] for side in zip(*pairs, strict=True))
+    return float(np.mean(before)) if before else None, float(np.mean(after)) if after else None
 
 
 def _cell(rungs: Sequence[Pairs]) -> Pairs:
@@ -114,7 +134,7 @@ def _cell(rungs: Sequence[Pairs]) -> Pairs:
         rungs[0],
         level="cell",
         concurrency=None,
-        means=(float(np.mean([rung.means[0] for rung in rungs])), float(np.mean([rung.means[1] for rung in rungs]))),
+        means=_means([rung.means for rung in rungs]),
         values=values,
         blocks=blocks,
         incomparable=next((rung.incomparable for rung in rungs if rung.incomparable), None),

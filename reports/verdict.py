@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from reports.capacity import RungSlo, breaches, has_gate, is_gated, users
-from reports.compare import FEWEST_PAIRS, not_ruled_out
+from reports.compare import FEWEST_PAIRS, Unproven, not_ruled_out
 from reports.measured import Measured, counting, has_slo
 from reports.pairs import Pairs
 from scenarios.scenario import Scenario
@@ -40,7 +40,7 @@ def verdict(evidence: Evidence) -> dict[str, Any]:
 def _status(evidence: Evidence) -> tuple[str, list[str]]:
     failed = [*_regressions(evidence), *breaches(evidence.rungs, evidence.scenario)]
     if failed:
-        return "fail", failed
+        return "fail", [*failed, *_ended_early(evidence)]
     invalid = _invalid(evidence)
     if invalid:
         return "invalid", invalid
@@ -67,7 +67,7 @@ def _where(comparison: dict[str, Any]) -> str:
 
 def _invalid(evidence: Evidence) -> list[str]:
     if evidence.stopped is not None:
-        return [f"The run ended early: {evidence.stopped.rstrip('.')}."]
+        return _ended_early(evidence)
     if not evidence.steps:
         return ["No step was measured."]
     valid = {_place(step) for step in counting(evidence.steps)}
@@ -75,6 +75,10 @@ def _invalid(evidence: Evidence) -> list[str]:
         return ["No step is valid: see the reasons under the invalid steps."]
     gated = {_place(step): step for step in evidence.steps if _step_is_gated(step, evidence)}  # of each the last try
     return [_stayed_invalid(step) for place, step in gated.items() if place not in valid]
+
+
+def _ended_early(evidence: Evidence) -> list[str]:
+    return [] if evidence.stopped is None else [f"The run ended early: {evidence.stopped.rstrip('.')}."]
 
 
 def _stayed_invalid(step: Measured) -> str:
@@ -96,16 +100,24 @@ def _step_is_gated(step: Measured, evidence: Evidence) -> bool:
 def _open_questions(evidence: Evidence) -> list[str]:
     if len(evidence.scenario.arms) < 2:
         return []
-    pairs = max((len(pair.values) for pair in evidence.pairs), default=0)
-    if pairs < FEWEST_PAIRS:
+    if not evidence.pairs:
+        return ["No request was answered on both arms at any point: nothing can be compared; see the failures."]
+    unproven = not_ruled_out(evidence.pairs, evidence.scenario)
+    pairs = max(len(pair.values) for pair in evidence.pairs)
+    if pairs < FEWEST_PAIRS and not all(one.why for one in unproven):
         return [f"Two arms with {pairs} pairs: a gate needs {FEWEST_PAIRS} or more; raise [plan] blocks."]
-    return [_not_ruled_out(WORDS[metric], bound) for metric, bound in not_ruled_out(evidence.pairs, evidence.scenario)]
+    return [_unproven(one, evidence) for one in unproven]
 
 
-def _not_ruled_out(metric: str, bound: float | None) -> str:
-    if bound is None:
+def _unproven(one: Unproven, evidence: Evidence) -> str:
+    """Why a metric over all points is no proof; of several candidates, which one is meant."""
+    metric = WORDS[one.metric] if len(evidence.scenario.arms) == 2 else f"{one.arms[1]}: {WORDS[one.metric]}"
+    if one.why is not None:
+        return f"{metric} is comparable at no point: {one.why}."
+    if one.bound is None:
         return f"{metric} over all points cannot be judged: fewer than {FEWEST_PAIRS} blocks hold every point."
-    return f"{metric} over all points could be worse by up to {bound:.1%}: more blocks would narrow it."
+    direction = "lower" if one.metric == "good_per_s" else "longer"
+    return f"{metric} over all points could be {direction} by up to {one.bound:.1%}: more blocks would narrow it."
 
 
 def _pass_reasons(evidence: Evidence) -> list[str]:
@@ -120,6 +132,7 @@ def _pass_reasons(evidence: Evidence) -> list[str]:
     tested = [comparison for comparison in evidence.comparisons if comparison["gated"]]
     if tested:
         said.append(_tested(tested))
+    said += _left_out(evidence.comparisons)
     return said or ["Nothing was gated: add [slo] limits or a second arm for a verdict that can fail."]
 
 
@@ -131,3 +144,13 @@ def _tested(tested: Sequence[dict[str, Any]]) -> str:
     if seen is None:
         return f"{text}."
     return f"{text}, {len(undecided)} are undecided (there, a change above {seen:.0%} would have been seen)."
+
+
+def _left_out(comparisons: Sequence[dict[str, Any]]) -> list[str]:
+    """A pass names what it could not compare, with the first of it."""
+    left_out = [comparison for comparison in comparisons if "reason" in comparison]
+    if not left_out:
+        return []
+    first = left_out[0]
+    where = f"{WORDS[first['metric']]} of {_where(first)} is {first['reason']}"
+    return [f"{len(left_out)} of {len(comparisons)} comparisons could not be made; the first: {where}."]

@@ -70,7 +70,69 @@ def test_noise_over_all_points_is_inconclusive() -> None:
     said = judged(arms(noise=40))
 
     assert (said["status"], said["exit_code"], said["recommendation"]) == ("inconclusive", 4, "inconclusive")
-    assert said["reasons"][0].startswith("TTFT over all points could be worse by up to 5.")
+    assert said["reasons"][0].startswith("TTFT over all points could be longer by up to 5.")
+
+
+def failing_more(**fields: Any) -> list[Measured]:
+    """The candidate fails 4 % and takes twice as long."""
+    return [
+        measured([0.1 * (1 + (arm == "candidate"))] * (96 if arm == "candidate" else 100), arm=arm, block=block,
+                 failed=4 if arm == "candidate" else 0, **fields)
+        for block in range(1, 7) for arm in AB.arms
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_compared_is_no_pass() -> None:
+    """Failing 4 % more takes every mean out of the gate, and good requests/s fall by 4 % only: still not adopted."""
+    said = judged(failing_more())
+
+    assert (said["status"], said["exit_code"], said["recommendation"]) == ("inconclusive", 4, "inconclusive")
+    assert said["reasons"] == [
+        f"{metric} is comparable at no point: failure shares differ: 0.0% against 4.0%."
+        for metric in ("TTFT", "TPOT", "E2E")
+    ]
+
+
+def test_an_arm_that_stops_streaming_is_no_pass() -> None:
+    """The candidate has no TTFT and no TPOT any more: what the baseline has cannot be ruled out to be worse."""
+    gone = {"ttft_s": [np.nan] * 20, "tpot_s": [np.nan] * 20}
+    steps = [
+        measured([0.1] * 20, arm=arm, block=b, **(gone if arm == "candidate" else {}))
+        for b in range(1, 7) for arm in AB.arms
+    ]  # fmt: skip
+
+    assert judged(steps)["reasons"][0] == "TTFT is comparable at no point: only baseline has it."
+
+
+def test_a_pass_names_what_it_left_out() -> None:
+    """One point of several could not be compared: the others decide, and the reasons say so."""
+    said = judged([step for i in range(4) for step in arms(cell=cell(i))] + failing_more(cell=cell(9)))
+
+    assert said["status"] == "pass"
+    assert said["reasons"][-1] == (
+        "3 of 20 comparisons could not be made; the first: TTFT of i9/o at 8 users is not comparable: "
+        "failure shares differ: 0.0% against 4.0%."
+    )
+
+
+def test_no_answer_on_either_arm_is_not_a_matter_of_blocks() -> None:
+    """Everything failed everywhere: more blocks would not help, and the reason does not say so."""
+    steps = [measured([], failed=20, arm=arm, block=b) for arm in AB.arms for b in range(1, 7)]
+
+    assert judged(steps)["exit_code"] == 4
+    assert judged(steps)["reasons"][0].startswith("No request was answered on both arms at any point")
+
+
+def test_of_several_candidates_the_unproven_one_is_named() -> None:
+    """Three arms: the reason says which of the two candidates it is about."""
+    three = scenario(("a", "b", "c"))
+    noisy = {"a": 0.0, "b": 0.0, "c": 40.0}
+    steps = [
+        measured([0.1 * np.exp(noisy[arm] * NOISE[b] + (arm == "b") * NOISE[b])] * 20, arm=arm, block=b + 1)
+        for b in range(6) for arm in noisy
+    ]  # fmt: skip
+
+    assert {reason.split(":")[0] for reason in judged(steps, three)["reasons"]} == {"c"}
 
 
 @pytest.mark.parametrize("blocks", [1, 3])
@@ -99,7 +161,8 @@ def test_a_run_that_ended_early_is_invalid_unless_a_breach_is_proven() -> None:
     """What was measured until then can condemn, but not acquit."""
     assert judged(arms(), stopped="Ctrl-C.")["reasons"] == ["The run ended early: Ctrl-C."]
     assert judged(arms(), stopped="Ctrl-C.")["exit_code"] == 4
-    assert judged(arms(0.2), stopped="Ctrl-C.")["exit_code"] == 3
+    failed = judged(arms(0.2), stopped="Ctrl-C.")
+    assert (failed["exit_code"], failed["reasons"][-1]) == (3, "The run ended early: Ctrl-C.")
 
 
 @pytest.mark.parametrize(
