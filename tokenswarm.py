@@ -55,7 +55,7 @@ def demo(
     out: Annotated[Path | None, typer.Option(help="The run directory; default runs/<UTC time>-demo.")] = None,
 ) -> None:
     """See it work: ladder, matrix, two arms, tasks and a report, in about five minutes, on this machine alone."""
-    from shapes._run import calibration
+    from shapes._manifest import calibration
     from simulator.demo import run_demo
 
     if calibration() is None:  # every report carries the client's own error: measure it once per machine
@@ -89,12 +89,16 @@ def check(scenario: ScenarioFile, overrides: Overrides = []) -> None:  # noqa: B
     from rich.console import Console
 
     from locustfiles._check import check as check_services
+    from locustfiles._services import is_ready
     from scenarios.load import load_scenario
+    from shapes._limits import Stopped
     from shapes._progress import print_findings
+    from shapes._switch import Switch
 
     try:
-        checked = check_services(load_scenario(scenario, overrides))
-    except ValueError as error:  # a tasks file or a prompt size that cannot be used
+        asked = load_scenario(scenario, overrides)
+        checked = check_services(asked, Switch(asked, is_ready, lambda: None).to)
+    except (ValueError, Stopped) as error:  # a tasks file or a prompt size that cannot be used, an arm that is down
         fail(str(error))
     print_findings(Console(), checked.findings)
     if any(finding.status == "fail" for finding in checked.findings):

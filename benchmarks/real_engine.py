@@ -15,7 +15,7 @@ from typing import Any
 import gevent
 import msgspec
 
-from exporters.fleet import Order
+from exporters.fleet import Lane, Order
 from exporters.sample import Timeline
 from locustfiles._asks import Asks
 from locustfiles._dialects import Reply
@@ -104,9 +104,9 @@ def measure(url: str, requests: int, users: int) -> list[Pair]:
 
 def _user(service: Service, asks: Asks, user: int, requests: int) -> Iterator[Pair]:
     connection = service.connect()
-    order = Order(seq=0, phase="window", arm="engine", cell=CELL, users=1)
+    order = Order(seq=0, phase="window", cell=CELL, users=1)
     for number in range(requests):
-        ask = asks.make(Turn(order, "window", user, number, 0.0, 0))
+        ask = asks.make(Turn(order, Lane(arm="engine"), "window", user, number, 0.0, 0))
         timeline = Timeline()
         tee = Tee(service.reply(timeline.chunks))
         failure = service.send(connection, ask, timeline, tee)  # type: ignore[arg-type]

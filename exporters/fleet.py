@@ -35,18 +35,25 @@ class Runner(Protocol):
         """Call `listener` for each message of that type."""
 
 
+class Lane(msgspec.Struct, frozen=True, kw_only=True):
+    """The arm that a share of the users talks to, and its step: one lane, or one for each of `parallel` arms."""
+
+    arm: str
+    step: Step | None = None
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What every worker is to do now. `seq` grows by one per order; an answer names the order that it answers."""
 
     seq: int
     phase: OrderPhase
-    arm: str = ""
+    lanes: tuple[Lane, ...] = ()
+    swapped: bool = False  # parallel arms: each is measured at the other's address
     workload: Workload = "matrix"
     block: int = 0
     cell: Cell | None = None
-    step: Step | None = None
-    users: int = 0  # the target over all workers
-    workers: int = 1
+    users: int = 0  # the target of each lane, over all workers
+    firsts: dict[str, int] = {}  # by worker: users on the workers before it, so that each user has a number of its own
     spread_s: float = 0.0  # first requests of a rung wait a seeded offset in [0, spread_s]
     turns: int = 1
     min_requests: int = 1

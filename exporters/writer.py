@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,9 @@ class RunWriter:
         with refusals(self.directory):
             self._rows.append(packed)
 
-    def step(self, record: StepRecord) -> None:
-        """Append a finished step."""
-        self._steps.append(msgspec.Raw(msgspec.json.encode(record)))
+    def steps(self, records: Sequence[StepRecord]) -> None:
+        """Append finished steps that belong together: all of them are on disk, or none."""
+        self._steps += [msgspec.Raw(msgspec.json.encode(record)) for record in records]
         replace_json(self.directory / STEPS, {"format": FORMAT, "steps": self._steps})
 
     def response(self, response: dict[str, Any]) -> None:

@@ -55,18 +55,18 @@ class Asks:
         place = f"{order.block}/{cell.name}/{order.users}/{turn.user}/{turn.number}"
         draw = _hash(f"{self._scenario.seed}/{place}")
         pool = self._pools[cell.input_tokens]
-        attempt = order.step.try_ if order.step else 0
-        salt = order.arm if self._salt else ""
+        attempt = turn.lane.step.try_ if turn.lane.step else 0
+        salt = turn.lane.arm if self._salt else ""
         key = _hash(f"{self._run_id}/{place}/{attempt}/{salt}")
         jitter = 1 + self._scenario.matrix.output_jitter * (2 * (draw >> 32) / 2**32 - 1)
         return Ask(
-            model=pick_model(self._scenario.arms[order.arm], draw),
+            model=pick_model(self._scenario.arms[turn.lane.arm], draw),
             prompt=pool[draw % len(pool)],
             nonce=nonce(key, self._words),
             max_tokens=max(1, round(cell.output_tokens * jitter)),
             force_length=True,
             stream=self._scenario.request.stream,
-            extra=self._extra[order.arm],
+            extra=self._extra[turn.lane.arm],
         )
 
     def _task(self, turn: Turn) -> Ask:
@@ -76,13 +76,13 @@ class Asks:
         first = order.block * tasks.requests // max(self._scenario.plan.blocks, 1)
         index = first + turn.number * order.users + turn.user
         return Ask(
-            model=pick_model(self._scenario.arms[order.arm], _hash(f"task/{index}")),
+            model=pick_model(self._scenario.arms[turn.lane.arm], _hash(f"task/{index}")),
             prompt=self._tasks[index % len(self._tasks)],
             nonce=b"",
             max_tokens=tasks.max_tokens,
             force_length=False,
             stream=self._scenario.request.stream,
-            extra=self._extra[order.arm],
+            extra=self._extra[turn.lane.arm],
         )
 
 

@@ -47,7 +47,7 @@ def sample_of(
 ) -> tuple[Sample, Seconds, Seconds]:
     """The request's row, its gaps, and the uncertainties of its censored gaps (METRICS)."""
     turn, ask, timeline, reply = exchange.turn, exchange.ask, exchange.timeline, exchange.reply
-    order, usage = turn.order, reply.usage
+    order, lane, usage = turn.order, turn.lane, reply.usage
     # A task that reaches the max_tokens that we sent is ok: truncated is a limit that nobody here asked for (METRICS).
     outcome, error = ("aborted", None) if exchange.aborted else classify(reply, exchange.failure, ask.max_tokens)
     tokens = usage.output if usage and usage.output is not None else client_tokens
@@ -56,8 +56,8 @@ def sample_of(
     sample = Sample(
         request_id=f"{worker}-{number}",
         workload=order.workload,
-        step=order.step.id if order.step and turn.phase not in ("check", "warmup") else None,
-        arm=order.arm,
+        step=lane.step.id if lane.step and turn.phase not in ("check", "warmup") else None,
+        arm=lane.arm,
         block=order.block,
         cell_input=order.cell.input if order.cell else None,
         cell_output=order.cell.output if order.cell else None,

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import msgspec
 
-from exporters.fleet import Order
+from exporters.fleet import Lane, Order
 from exporters.sample import Sample, Timeline
 from locustfiles._asks import Asks
 from locustfiles._booking import Exchange, Span, sample_of
 from locustfiles._dialects import Ask
 from locustfiles._pace import Turn
-from locustfiles._services import Service, read_key
+from locustfiles._services import Service, read_key, services
 from locustfiles._sizing import choose_tokenizer, output_tokenizer
 from locustfiles._wire import get, raise_file_limit
+from scenarios.places import at_once
 from scenarios.scenario import Scenario
 
 CHECK_TOKENS = 16
@@ -41,18 +42,21 @@ class Checked(msgspec.Struct, frozen=True):
     servers: dict[str, dict[str, str]]
 
 
-def check(scenario: Scenario) -> Checked:
-    """Ask every arm a few short requests; blocks for as long as they take."""
+def check(scenario: Scenario, bring_up: Callable[[Iterable[str]], float]) -> Checked:
+    """Ask every arm a few short requests; blocks for as long as they take, and as it takes to bring each arm up."""
     checked = Checked([], [], {})
     files = raise_file_limit()
-    services = {name: Service(name, arm, scenario.request) for name, arm in scenario.arms.items()}
-    asks = Asks(scenario, f"check-{time.time_ns()}", choose_tokenizer(scenario, services))
+    asked, groups = services(scenario), at_once(scenario)
+    bring_up(groups[0])  # the baseline's, whose /tokenize sizes the prompts
+    asks = Asks(scenario, f"check-{time.time_ns()}", choose_tokenizer(scenario, asked))
     for _ in asks.build(pool_size=4):
         pass
-    for service in services.values():
-        probe = Probe(service, scenario, asks, checked.samples)
-        checked.findings.extend(probe.findings())
-        checked.servers[service.name] = probe.server
+    for group in groups:
+        bring_up(group)
+        for name in group:
+            probe = Probe(asked[name], scenario, asks, checked.samples)
+            checked.findings.extend(probe.findings())
+            checked.servers[name] = probe.server
     checked.findings.append(_file_limit(files, max(scenario.ladder.concurrency)))
     return checked
 
@@ -84,8 +88,8 @@ class Probe:
 
     def _ask(self) -> Ask:
         cell = min(self._scenario.matrix.cells, key=lambda cell: cell.input_tokens)
-        order = Order(seq=0, phase="settle", arm=self.service.name, cell=cell, users=1)
-        self._turn = Turn(order, "check", 0, 0, 0.0, 0)
+        order = Order(seq=0, phase="settle", cell=cell, users=1)
+        self._turn = Turn(order, Lane(arm=self.service.name), "check", 0, 0, 0.0, 0)
         return msgspec.structs.replace(self._asks.make(self._turn), max_tokens=CHECK_TOKENS)
 
     def _send(self, ask: Ask) -> tuple[Exchange, Sample]:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from exporters.fleet import Order
+from exporters.fleet import Lane, Order
 from exporters.sample import Outcome, Phase
 
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 30.0
@@ -56,8 +56,9 @@ class Turn(msgspec.Struct, frozen=True):
     """Leave to send one request."""
 
     order: Order
+    lane: Lane
     phase: Phase
-    user: int  # over all workers
+    user: int  # of its lane, over all workers
     number: int  # of this user's requests in this step
     backoff_s: float
     opened_ns: int  # when it was given
@@ -70,11 +71,16 @@ def offset(seed: int, order: Order, user: int) -> float:
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big") / 2**64
 
 
+def greeting(lane: Lane) -> str:
+    """What a user has greeted once it has waited its offset: a step, each try anew."""
+    return lane.step.id if lane.step else ""
+
+
 class Pace:
     """This process's users under the master's orders."""
 
-    def __init__(self, gate: Gate, worker_index: Callable[[], int], answer: Callable[[Order, dict[str, float]], None]):
-        self._gate, self._worker_index, self._answer = gate, worker_index, answer
+    def __init__(self, gate: Gate, worker: str, answer: Callable[[Order, dict[str, float]], None]) -> None:
+        self._gate, self._worker, self._answer = gate, worker, answer
         self.seed = 0
         self.order = Order(seq=0, phase="idle")
         self.slots: dict[int, Slot] = {}
@@ -83,7 +89,7 @@ class Pace:
         self.close_ns: int | None = None
         self._flying: dict[int, Turn] = {}
         self._settle_seq = 0
-        self._window_sent = 0
+        self._window_sent: dict[str, int] = {}  # by arm
         self._answered = 0
         self._warm_e2e: list[float] = []
 
@@ -118,7 +124,7 @@ class Pace:
                     slot.settled, slot.turn = False, 0
             case "window":
                 self.open_ns, self.close_ns = now, None
-                self._window_sent = 0
+                self._window_sent = {lane.arm: 0 for lane in order.lanes}
                 for slot in self.slots.values():
                     slot.sent = 0
             case "tail":
@@ -151,12 +157,19 @@ class Pace:
         return order.phase == "fill"
 
     def _window_full(self) -> bool:
-        order, users = self.order, len(self.slots)
-        if order.step is not None and order.step.requests is not None:
-            return self._window_sent >= math.ceil(order.step.requests * users / max(order.users, 1))
-        # Each worker holds its share of `min_requests`, so that the sum over workers is never below it.
-        share = math.ceil(order.min_requests * users / max(order.users, 1))
-        return self._window_sent >= share and all(slot.sent >= order.turns for slot in self.slots.values())
+        """Tasks: all of them were sent. Matrix: `min_requests` on each lane, and `turns` by each user."""
+        order = self.order
+        if any(self._window_sent[lane.arm] < self._share(index) for index, lane in enumerate(order.lanes)):
+            return False
+        return order.workload == "task" or all(slot.sent >= order.turns for slot in self.slots.values())
+
+    def _share(self, index: int) -> int:
+        """Requests that a lane's users here must send: rounded up, so that the sum over workers is never too small."""
+        order, lanes = self.order, len(self.order.lanes)
+        here = len(range((index - self._first) % lanes, len(self.slots), lanes))
+        step = order.lanes[index].step
+        wanted = step.requests if step is not None and step.requests is not None else order.min_requests
+        return math.ceil(wanted * here / max(order.users, 1))
 
     def _facts(self) -> dict[str, float]:
         facts: dict[str, float] = {"users": len(self.slots)}
@@ -177,17 +190,15 @@ class Pace:
             if not self._may_send(slot, order):
                 self._gate.wait(None)
                 continue
-            if order.phase in ("settle", "window", "tail") and slot.greeted != self._greeting(order):
-                slot.greeted = self._greeting(order)
-                until = max(until, now() + int(order.spread_s * offset(self.seed, order, self._user(slot)) * 1e9))
+            lane, user = self._place(slot)
+            if order.phase in ("settle", "window", "tail") and slot.greeted != greeting(lane):
+                slot.greeted = greeting(lane)
+                until = max(until, now() + int(order.spread_s * offset(self.seed, order, user) * 1e9))
             left = (until - now()) / 1e9
             if left <= 0:
                 slot.backoff_s = backoff
                 return
             self._gate.wait(left)
-
-    def _greeting(self, order: Order) -> str:
-        return f"{order.step.id}/{order.step.try_}" if order.step else ""
 
     def _may_send(self, slot: Slot, order: Order) -> bool:
         if order.phase == "warmup":
@@ -203,11 +214,12 @@ class Pace:
             slot.warmed = order.seq
         phase = SENDING.get(order.phase, "drain")
         number = slot.turn if order.phase in ("settle", "window", "tail") else UNCOUNTED_FROM + slot.turn
-        turn = Turn(order, phase, self._user(slot), number, backoff, now)
+        lane, user = self._place(slot)
+        turn = Turn(order, lane, phase, user, number, backoff, now)
         slot.turn += 1
         if phase == "window":
             slot.sent += 1
-            self._window_sent += 1
+            self._window_sent[lane.arm] += 1
         self._flying[slot.index] = turn
         if phase == "window":
             self.review()
@@ -228,5 +240,12 @@ class Pace:
             slot.settled = True
         self.review()
 
-    def _user(self, slot: Slot) -> int:
-        return slot.index * max(self.order.workers, 1) + self._worker_index()
+    @property
+    def _first(self) -> int:
+        return self.order.firsts.get(self._worker, 0)
+
+    def _place(self, slot: Slot) -> tuple[Lane, int]:
+        """The lane of a user and its number there: users take the lanes in turn, so that each lane has its target."""
+        lanes = self.order.lanes
+        number = self._first + slot.index
+        return lanes[number % len(lanes)], number // len(lanes)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 from array import array
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
 
 from exporters.sample import Timeline
 from locustfiles._dialects import DIALECTS, Ask, Dialect, Reply
-from locustfiles._wire import Connection, Deadlines, Failure, Target, head
-from scenarios.scenario import Arm, Request
+from locustfiles._wire import Connection, Deadlines, Failure, Target, get, head
+from scenarios.scenario import Arm, Request, Scenario
+
+READY_TIMEOUT_S = 5.0
 
 
 class Service:
@@ -43,6 +48,24 @@ class Service:
     def reply(self, chunks: array[int]) -> Reply:
         """An empty reply that stamps its content chunks into `chunks`."""
         return self.dialect.reply(chunks, self.stream)
+
+
+def services(scenario: Scenario) -> dict[str, Service]:
+    """The service of each arm."""
+    return {name: Service(name, arm, scenario.request) for name, arm in scenario.arms.items()}
+
+
+def is_ready(arm: Arm) -> bool:
+    """Whether an arm's `ready` URL answers with a 2xx."""
+    assert arm.ready is not None, "only an arm with a `ready` URL can be asked"
+    there = urlsplit(arm.ready)
+    target = Target.from_arm(msgspec.structs.replace(arm, url=f"{there.scheme}://{there.netloc}"))
+    path = f"{there.path or '/'}{'?' if there.query else ''}{there.query}"
+    try:
+        status, _, _ = get(target, path, {}, READY_TIMEOUT_S)
+    except OSError:
+        return False
+    return 200 <= status < 300
 
 
 def read_key(arm: Arm) -> str | None:

@@ -8,6 +8,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
@@ -23,12 +24,13 @@ from locustfiles._asks import Asks
 from locustfiles._booking import Exchange, Span, sample_of
 from locustfiles._check import check
 from locustfiles._dialects import Reply
-from locustfiles._pace import Pace
-from locustfiles._services import Service
+from locustfiles._pace import Pace, Turn
+from locustfiles._services import Service, is_ready, services
 from locustfiles._sizing import choose_tokenizer, output_tokenizer
 from locustfiles._tokens import Tokenizer
 from locustfiles._wire import raise_file_limit
 from scenarios.load import scenario_from_wire
+from scenarios.places import swapped
 from scenarios.scenario import Scenario
 
 FLUSH_EVERY_S = 1.0
@@ -61,9 +63,9 @@ class Swarm:
         self.environment, self.runner = environment, environment.runner
         name = getattr(self.runner, "client_id", "local")
         self.outbox = Outbox(self.runner, name)
-        self.pace = Pace(HubGate(), lambda: self.worker, self._answer)
+        self.pace = Pace(HubGate(), name, self._answer)
         self.pace.expected_users = lambda: self.runner.user_count
-        self.services: dict[str, Service] = {}
+        self._services: dict[bool, dict[str, Service]] = {}  # by whether the arms are swapped, by arm
         self.scenario: Scenario | None = None
         self.asks: Asks
         self.counter: Tokenizer
@@ -102,8 +104,8 @@ class Swarm:
         if order.run["id"] != self._run_id:
             self._run_id = order.run["id"]
             scenario = self.scenario = scenario_from_wire(order.run["scenario"])
-            self.services = {name: Service(name, arm, scenario.request) for name, arm in scenario.arms.items()}
-            self.asks = Asks(scenario, self._run_id, choose_tokenizer(scenario, self.services))
+            self._services = {False: services(scenario), True: services(swapped(scenario))}
+            self.asks = Asks(scenario, self._run_id, choose_tokenizer(scenario, self._services[False]))
             self.counter = output_tokenizer(scenario)
             self.pace.seed = scenario.seed
             for _ in self.asks.build():
@@ -114,6 +116,10 @@ class Swarm:
     def _abort(self, order: Order) -> None:
         self.runner.user_greenlets.kill(block=True, timeout=2.0)
         self.outbox.answer(order, {})
+
+    def service(self, turn: Turn) -> Service:
+        """Whom a turn asks."""
+        return self._services[turn.order.swapped][turn.lane.arm]
 
     def _answer(self, order: Order, facts: dict[str, float]) -> None:
         faults: tuple[str, ...] = ()
@@ -127,8 +133,8 @@ class Swarm:
     def book(self, exchange: Exchange) -> Sample:
         """Turn one ended request into its row, its share of the step's tally, and perhaps a kept text."""
         turn, timeline = exchange.turn, exchange.timeline
-        step = turn.order.step if turn.phase != "warmup" else None
-        ours = step is not None and self.pace.order.step is not None and step.id == self.pace.order.step.id
+        step = turn.lane.step if turn.phase != "warmup" else None
+        ours = step is not None and step in [lane.step for lane in self.pace.order.lanes]
         window = Span(self.pace.open_ns, self.pace.close_ns) if ours else Span()
         counted = self._client_tokens(exchange.reply, step.id if step else None)
         self._requests += 1
@@ -175,7 +181,7 @@ def enlist(environment: Any, **_: object) -> None:
     """Locust's `init`: give this process its part of the swarm, unless it is a master, which runs no users."""
     quiet_spawns()
     runner = environment.runner
-    environment.tokenswarm_check = check
+    environment.tokenswarm_services = SimpleNamespace(check=check, is_ready=is_ready)
     if isinstance(runner, locust.runners.MasterRunner):
         return
     raise_file_limit()

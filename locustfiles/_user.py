@@ -10,6 +10,7 @@ from locust import User, task
 from exporters.sample import Timeline
 from locustfiles._booking import Exchange
 from locustfiles._outcome import retry_after_s
+from locustfiles._services import Service
 from locustfiles._swarm import Swarm
 from locustfiles._wire import Connection
 
@@ -23,7 +24,7 @@ class LlmUser(User):
         """Take a place, then wait for the first turn (Locust waits only between tasks)."""
         self.swarm: Swarm = self.environment.tokenswarm
         self.slot = self.swarm.pace.enlist()
-        self._connections: dict[str, Connection] = {}
+        self._connections: dict[Service, Connection] = {}
         self.wait()
 
     def on_stop(self) -> None:
@@ -43,10 +44,10 @@ class LlmUser(User):
         turn = self.swarm.pace.begin(self.slot, time.monotonic_ns())
         ask = self.swarm.asks.make(turn)
         timeline = Timeline()
-        service = self.swarm.services[turn.order.arm]
+        service = self.swarm.service(turn)
         reply = service.reply(timeline.chunks)
         try:
-            failure = service.send(self._connection(turn.order.arm), ask, timeline, reply)
+            failure = service.send(self._connection(service), ask, timeline, reply)
         except GreenletExit:
             self._book(Exchange(turn, ask, timeline, reply, time.monotonic_ns(), aborted=True))
             raise
@@ -54,19 +55,22 @@ class LlmUser(User):
             service.renew_key()
         self._book(Exchange(turn, ask, timeline, reply, time.monotonic_ns(), failure))
 
-    def _connection(self, arm: str) -> Connection:
-        connection = self._connections.get(arm)
+    def _connection(self, service: Service) -> Connection:
+        """The user's connection to a service: kept alive, or new for each request where the arm says so."""
+        connection = self._connections.get(service)
         if connection is None:
-            connection = self._connections[arm] = self.swarm.services[arm].connect()
+            connection = self._connections[service] = service.connect()
+        elif service.arm.connection == "fresh":
+            connection.close()
         return connection
 
     def _book(self, exchange: Exchange) -> None:
-        turn, order = exchange.turn, exchange.turn.order
+        turn, cell = exchange.turn, exchange.turn.order.cell
         sample = self.swarm.book(exchange)
         self.swarm.pace.end(self.slot, turn, sample.outcome, sample.end_s, retry_after_s(exchange.reply, time.time()))
         self.environment.events.request.fire(
-            request_type=order.arm,
-            name=order.cell.name if order.cell else "tasks",
+            request_type=turn.lane.arm,
+            name=cell.name if cell else "tasks",
             response_time=(sample.e2e_s or sample.end_s or 0.0) * 1000,
             response_length=sample.chunks,
             exception=None if sample.outcome == "ok" else RuntimeError(f"{sample.outcome}: {sample.error}"),

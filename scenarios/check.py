@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
+from scenarios.places import swaps
 from scenarios.scenario import APIS, Arm, Cell, Cost, Scenario
 from scenarios.wrong import MISSING, UNSHOWN, Where, Wrong, show, unknown
 
@@ -61,6 +62,8 @@ def _check_arm(arm: Arm, at: Where, environment: Mapping[str, str]) -> None:
         raise Wrong((*at, "path"), arm.path, 'expected a path such as "/v1/chat/completions", percent-encoded')
     if arm.proxy is not None and not is_url(arm.proxy, ("http",)):
         raise Wrong((*at, "proxy"), arm.proxy, 'expected "http://HOST:PORT"')
+    if arm.ready is not None and not is_url(arm.ready, ("http", "https"), base=False):
+        raise Wrong((*at, "ready"), arm.ready, 'expected "http://HOST:PORT/health" or https://')
     if arm.client_key is not None and arm.client_cert is None:
         raise Wrong((*at, "client_cert"), MISSING, "client_key is given, and a key needs its certificate")
     for key, addresses in (("metrics", arm.metrics), ("gpu", arm.gpu)):
@@ -171,6 +174,11 @@ def _check_compare(scenario: Scenario) -> None:
             raise Wrong(("compare", key), name, f"no such arm; {unknown(name, scenario.arms)}")
     if compare.candidate and compare.candidate == compare.baseline:
         raise Wrong(("compare", "candidate"), compare.candidate, "is the baseline too: expected two different arms")
+    if compare.order == "parallel" and len(scenario.arms) < 2:
+        raise Wrong(("compare", "order"), compare.order, "needs two arms, each with hardware of its own")
+    if swaps(scenario) and scenario.plan.blocks % 2:
+        text = "parallel arms change places half way: expected an even number"
+        raise Wrong(("plan", "blocks"), scenario.plan.blocks, text)
     if isinstance(compare.threshold, dict):
         for metric, value in compare.threshold.items():
             if metric not in METRICS:

@@ -23,14 +23,17 @@ ACCEPTED_CELLS = '"all", or a list such as ["short/short", "long/medium"]'
 def complete(scenario: Scenario, given: dict[str, Any], locate: Callable[[str, Where], str]) -> Scenario:
     """The scenario without anything left open; `given` is the file's data, which tells a default from a choice."""
     matrix = with_cells(scenario.matrix, given.get("matrix", {}).get("cells", "all"))
+    arms = {name: _located(arm, ("arms", name), FILES, locate) for name, arm in scenario.arms.items()}
+    if scenario.compare.aa is True:
+        arms = _with_twin(arms)
     return replace(
         scenario,
-        arms={name: _located(arm, ("arms", name), FILES, locate) for name, arm in scenario.arms.items()},
+        arms=arms,
         ladder=_with_at(scenario.ladder, given.get("ladder", {})),
         matrix=matrix,
         tasks=scenario.tasks and _located(scenario.tasks, ("tasks",), ("file",), locate),
-        plan=_with_blocks(scenario.plan, given.get("plan", {}), len(scenario.arms), matrix.cells),
-        compare=_with_arms(scenario.compare, list(scenario.arms)),
+        plan=_with_blocks(scenario.plan, given.get("plan", {}), len(arms), matrix.cells),
+        compare=_with_arms(_with_proof(scenario.compare, locate), list(arms)),
     )
 
 
@@ -80,6 +83,18 @@ def _with_arms(compare: Compare, arms: list[str]) -> Compare:
     others = [arm for arm in arms if arm != baseline]
     candidate = compare.candidate or (others[0] if len(others) == 1 else "")
     return replace(compare, baseline=baseline if len(arms) > 1 else compare.baseline, candidate=candidate)
+
+
+def _with_twin(arms: dict[str, Arm]) -> dict[str, Arm]:
+    """An A/A run of a single arm measures it twice, under two names."""
+    return {twin: arm for name, arm in arms.items() for twin in (name, f"{name}-again")} if len(arms) == 1 else arms
+
+
+def _with_proof(compare: Compare, locate: Callable[[str, Where], str]) -> Compare:
+    """The A/A run that is given, as the path of its summary."""
+    if isinstance(compare.aa, bool):
+        return compare
+    return replace(compare, aa=locate(os.path.join(compare.aa, "summary.json"), ("compare", "aa")))
 
 
 def _located(part: Part, at: Where, keys: tuple[str, ...], locate: Callable[[str, Where], str]) -> Part:

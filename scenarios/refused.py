@@ -17,11 +17,6 @@ NOT_YET: tuple[tuple[tuple[str, ...], Any], ...] = (
     (("soak",), ANY),
     (("ladder", "rate"), ANY),
     (("ladder", "arrival"), ANY),
-    (("compare", "order"), "parallel"),
-    (("compare", "aa"), True),
-    (("arms", "*", "before"), ANY),
-    (("arms", "*", "ready"), ANY),
-    (("arms", "*", "connection"), "fresh"),
     (("cost", "api", "source"), "genai-prices"),
     (("arms", "*", "cost", "api", "source"), "genai-prices"),
 )

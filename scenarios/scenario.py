@@ -164,13 +164,17 @@ class Slo(Frozen, frozen=True):
 
 
 class Compare(Frozen, frozen=True):
-    """Which arm is judged against which, in what order they run, and how large a change matters."""
+    """Which arm is judged against which, in what order they run, and how large a change matters.
+
+    `aa` true: the arms are the same thing, the run measures the noise of this setup; a single arm gets a twin. `aa` a
+    directory: such a run, given as the proof that the places of parallel arms are alike, and as the noise for `plan`.
+    """
 
     baseline: str = ""
     candidate: str = ""
     order: Literal["abba", "parallel"] = "abba"
     threshold: Threshold | dict[str, Threshold] = 0.05
-    aa: bool = False
+    aa: bool | str = False
 
 
 class ApiPrice(Frozen, frozen=True):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from shapes._launch import ROOM
-from shapes._run import calibration_file
+from shapes._manifest import calibration_file
 
 TOKENS, TTFT_MS = 100, 50.0
 TOLERANCE_S = 0.0005  # DESIGN 3.5: above this, and 2 % of the figure, the client is the bottleneck

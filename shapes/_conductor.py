@@ -6,46 +6,49 @@ Phases change by messages: the conductor orders one, the workers answer when the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
-from exporters.fleet import Answer
+from exporters.fleet import Answer, Lane
 from exporters.record import StepRecord
 from exporters.sample import Step
 from exporters.validity import why_invalid
 from scenarios.scenario import Scenario
 from shapes._crew import Crew
-from shapes._plan import Pass, Plan
+from shapes._manifest import utc
+from shapes._plan import Pass, Plan, Rung
+from shapes._progress import RunProgress
+from shapes._switch import Switch
 
 GRACE_S = 5.0  # what a worker may need beyond a request's own deadline to answer
 
 
-class Progress(Protocol):
-    """Who is told how far the run is."""
+class RunLog(Protocol):
+    """Who is told how far the run is, keeps what it brought, and may end it."""
 
-    def phase(self, step: Step | None, phase: str) -> None:
-        """A phase begins."""
+    progress: RunProgress
 
-    def done(self, record: StepRecord) -> None:
-        """A step is over."""
+    def keep(self, records: Sequence[StepRecord]) -> None:
+        """Keep the records of steps that shared their window, together."""
+
+    def look(self) -> None:
+        """Raise Stopped when a limit is reached."""
 
 
 class Conductor:
-    """Leads one run of a plan with a crew; `keep` takes each finished step's record, `check` raises Stopped."""
+    """Leads one run of a plan with a crew."""
 
     def __init__(
         self,
         scenario: Scenario,
         crew: Crew,
-        keep: Callable[[StepRecord], None],
-        check_limits: Callable[[str, int], None],
-        progress: Progress,
+        switch: Switch,
+        log: RunLog,
     ) -> None:
-        self.scenario, self.crew, self.progress = scenario, crew, progress
-        self._keep, self._check_limits = keep, check_limits
+        self.scenario, self.crew, self.progress = scenario, crew, log.progress
+        self._switch, self._log = switch, log
         self._spreads: dict[tuple[int, str, int], float] = {}
         self._e2e_s = 0.0  # last known, of this pass
 
@@ -56,13 +59,16 @@ class Conductor:
 
     def _pass(self, pass_: Pass) -> None:
         self._e2e_s = 0.0
+        self.progress.phase(pass_.steps[0], "switch")
+        self._switch.to(pass_.arms, pass_.swapped)
         self._warm_up(pass_)
-        for step in pass_.steps:
-            for attempt in _attempts(step, self.scenario.window.retries):
-                record = self._step(attempt)
-                self._keep(record)
-                self.progress.done(record)
-                if record.valid:
+        for rung in pass_.rungs:
+            for attempt in _attempts(rung, self.scenario.window.retries):
+                records = self._rung(attempt)
+                self._log.keep(records)
+                for record in records:
+                    self.progress.done(record)
+                if all(record.valid for record in records):
                     break
         self.drain()
 
@@ -78,47 +84,56 @@ class Conductor:
         top = pass_.steps[-1].concurrency
         self.progress.phase(pass_.steps[0], "warm-up")
         fields: dict[str, Any] = {
-            "arm": pass_.arm,
+            "lanes": tuple(Lane(arm=arm) for arm in pass_.arms),
+            "swapped": pass_.swapped,
             "workload": pass_.workload,
             "block": pass_.block,
             "cell": pass_.cell,
         }
         # The order goes first: users are born into it.
-        self.crew.command("idle", **fields, step=None, users=top, workers=len(self.crew.workers()))
-        self._users(top)
-        self.crew.command("warmup")
+        self.crew.command("idle", **fields, users=top)
+        self.crew.users(top * len(pass_.arms))
+        self.crew.command("warmup", firsts=self.crew.firsts())
         self._wait(self.crew.answered, self._deadline_s())
         self._e2e_s = _mean_fact(self.crew.answers().values(), "e2e_s")
         if top != pass_.steps[0].concurrency:
             self.drain()
 
-    def _step(self, step: Step) -> StepRecord:
-        started, took, workers = _utc(), _Stopwatch(), self.crew.workers()
+    def _rung(self, rung: Rung) -> list[StepRecord]:
+        """The life of the steps that share one window (DESIGN 4)."""
+        started, took, workers = utc(), _Stopwatch(), self.crew.workers()
         faults: list[str] = []
-        self.progress.phase(step, "fill")
-        self.crew.command("fill", step=step, users=step.concurrency, workers=len(workers))
-        if not self._users(step.concurrency):
-            faults.append(f"only {self.crew.runner.user_count} of {step.concurrency} users came: look at locust.log")
+        self._fill(rung, faults)
         took.lap("fill")
-        self._settle(step, faults)
+        self._settle(rung[0], faults)
         took.lap("settle")
         opened = time.time_ns()
-        marks = self._window(step)
+        marks = self._window(rung[0])
         closed = time.time_ns()
         took.lap("window")
-        if self.crew.runner.user_count != step.concurrency:
-            faults.append(f"{self.crew.runner.user_count} users instead of {step.concurrency} at the window's end")
-        answers = self._tail(step, faults)
+        users = sum(step.concurrency for step in rung)
+        if self.crew.runner.user_count != users:
+            faults.append(f"{self.crew.runner.user_count} users instead of {users} at the window's end")
+        answers = self._tail(rung[0], faults)
         took.lap("tail")
         if self.crew.workers() != workers:
             faults.append("a worker was lost or joined: the step is repeated; look at the workers' logs")
-        return self._record(step, _Life(started, opened, closed, took.laps, answers, tuple(faults), marks))
+        life = _Life(started, opened, closed, took.laps, answers, tuple(faults), marks)
+        return self._records(rung, life)
+
+    def _fill(self, rung: Rung, faults: list[str]) -> None:
+        self.progress.phase(rung[0], "fill")
+        lanes = tuple(Lane(arm=step.arm, step=step) for step in rung)
+        self.crew.command("fill", lanes=lanes, users=rung[0].concurrency)
+        users = sum(step.concurrency for step in rung)
+        if not self.crew.users(users):
+            faults.append(f"only {self.crew.runner.user_count} of {users} users came: look at locust.log")
 
     def _settle(self, step: Step, faults: list[str]) -> None:
         cell = step.cell.name if step.cell else step.workload
         spread = self._spreads.setdefault((step.block, cell, step.concurrency), self._e2e_s)
         self.progress.phase(step, "settle")
-        self.crew.command("settle", spread_s=spread)
+        self.crew.command("settle", spread_s=spread, firsts=self.crew.firsts())
         if not self._wait(self.crew.answered, self._deadline_s() + spread):
             faults.append("not every user finished a first request in time: raise [request] timeout or lower the rung")
 
@@ -142,23 +157,27 @@ class Conductor:
         faults.extend(fault for answer in answers for fault in answer.faults)
         return answers
 
+    def _records(self, rung: Rung, life: _Life) -> list[StepRecord]:
+        means = [mean for step in rung if (mean := self.crew.inbox.tally.step(step.id).e2e.mean) is not None]
+        self._e2e_s = max(means, default=self._e2e_s)
+        return [self._record(step, life) for step in rung]
+
     def _record(self, step: Step, life: _Life) -> StepRecord:
         tally = self.crew.inbox.tally.step(step.id)
-        self._e2e_s = tally.e2e.mean or self._e2e_s
         windows = [answer.facts["window_s"] for answer in life.answers if answer.facts.get("users")]
         window_s = sum(windows) / len(windows) if windows else None
         why = why_invalid(step, tally, window_s, life.faults)
         return StepRecord(
             step=step,
             started=life.started,
-            ended=_utc(),
+            ended=utc(),
             phases=life.phases,
             window_s=window_s,
             open_ns=life.opened,
             close_ns=life.closed,
             valid=not why,
             why_invalid=tuple(why),
-            marks=life.marks,
+            marks=(*life.marks, "swapped") if self.crew.order.swapped else life.marks,
             tally=tally.to_wire(),
             client={name: _mean_fact(life.answers, name) for name in ("cpu", "steal")},
             workers={answer.worker: int(answer.facts.get("users", 0)) for answer in life.answers},
@@ -166,14 +185,11 @@ class Conductor:
 
     # -- waiting
 
-    def _users(self, count: int) -> bool:
-        return self.crew.users(count)
-
     def _wait(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """Wait, look at the limits while waiting."""
 
         def looked() -> bool:
-            self._check_limits(self.crew.order.arm, self.crew.order.users)
+            self._log.look()
             return done()
 
         return self.crew.wait(looked, timeout_s)
@@ -206,10 +222,10 @@ class _Stopwatch:
         self.laps[name], self._since = now - self._since, now
 
 
-def _attempts(step: Step, retries: int) -> Iterator[Step]:
-    yield step
+def _attempts(rung: Rung, retries: int) -> Iterator[Rung]:
+    yield rung
     for number in range(2, retries + 2):
-        yield msgspec.structs.replace(step, id=f"{step.id}-try{number}", try_=number)
+        yield tuple(msgspec.structs.replace(step, id=f"{step.id}-try{number}", try_=number) for step in rung)
 
 
 def _mean_fact(answers: Any, name: str) -> float:
@@ -217,7 +233,3 @@ def _mean_fact(answers: Any, name: str) -> float:
     known = [(answer.facts[name], answer.facts.get("users", 0)) for answer in answers if name in answer.facts]
     users = sum(count for _, count in known)
     return sum(value * count for value, count in known) / users if users else 0.0
-
-
-def _utc() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

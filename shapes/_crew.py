@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -42,6 +43,14 @@ class Crew:
         if not isinstance(self.runner, MasterRunner):
             return frozenset({"local"})
         return frozenset(client.id for client in self.runner.clients.all if client.state not in GONE)
+
+    def firsts(self) -> dict[str, int]:
+        """By worker, how many users are on the workers before it: with it every user has a number of its own."""
+        if not isinstance(self.runner, MasterRunner):
+            return {"local": 0}
+        counts = {client.id: client.user_count for client in self.runner.clients.all if client.state not in GONE}
+        names = sorted(counts)
+        return dict(zip(names, accumulate((counts[name] for name in names), initial=0), strict=False))
 
     def command(self, phase: OrderPhase, **fields: Any) -> Order:
         """Give every worker an order; what it does not name stays as it was."""

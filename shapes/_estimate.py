@@ -69,7 +69,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     cell: Cell | None
     concurrency: tuple[int, ...]
-    visits: int  # blocks x arms
+    visits: int  # blocks x arms, parallel ones counted once
     steps: int
     seconds: float
     requests: int
@@ -88,7 +88,8 @@ def estimate(plan: Plan, scenario: Scenario, assumed: Assumed | None = None) -> 
     loads = [(one, _load(one, scenario, assumed)) for one in plan.passes]
     limit = _output_limit(scenario)
     tokens = [(load.requests, *assumed.tokens(one.cell, limit)) for one, load in loads]
-    money = [_money(one.arm, scenario, load.requests, assumed.tokens(one.cell, limit)) for one, load in loads]
+    shares = [(arm, load.requests / len(one.arms), one.cell) for one, load in loads for arm in one.arms]
+    money = [_money(arm, scenario, requests, assumed.tokens(cell, limit)) for arm, requests, cell in shares]
     priced = [part for part in money if part is not None]
     mde, mde_ttft = (_detectable(plan, scenario, sd) for sd in (STEADY_SD, TTFT_SD))
     return Estimate(
@@ -139,13 +140,13 @@ def _way_out(scenario: Scenario, limit: str, excess: float) -> str:
 
 
 def _load(one: Pass, scenario: Scenario, assumed: Assumed) -> _Load:
-    """A pass: warm-up and drain of one request each at the top rung, and its steps between them."""
+    """A pass: warm-up and drain of one request each at the top rung, and its rungs between them; arms at once."""
     top = one.steps[-1]
     around_s = 2 * assumed.e2e_s(top, _output_limit(scenario))
-    parts = [_step_load(step, scenario, assumed) for step in one.steps]
+    parts = [_step_load(rung[0], scenario, assumed) for rung in one.rungs]
     return _Load(
         around_s + sum(part.seconds for part in parts),
-        2 * top.concurrency + sum(part.requests for part in parts),
+        len(one.arms) * (2 * top.concurrency + sum(part.requests for part in parts)),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from scenarios.scenario import ApiPrice, Scenario
 
 
@@ -26,12 +28,11 @@ class Spend:
         if price is not None:
             self.money += request_price(price, given, cached, made)
 
-    def at_most(self, arm: str, in_flight: int) -> float:
-        """Money spent, with every request in flight at its dearest."""
-        price = self._prices.get(arm)
-        if price is None:
-            return self.money
-        return self.money + in_flight * max(request_price(price, given, 0, made) for given, made in self._sizes)
+    def at_most(self, arms: Sequence[str], in_flight: int) -> float:
+        """Money spent, with every request in flight at its dearest: so many on each of these arms."""
+        prices = [price for arm in arms if (price := self._prices.get(arm)) is not None]
+        dearest = [max(request_price(price, given, 0, made) for given, made in self._sizes) for price in prices]
+        return self.money + in_flight * sum(dearest)
 
 
 def arm_price(scenario: Scenario, arm: str) -> ApiPrice | None:

@@ -2,58 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 import msgspec
 
 from exporters.fleet import Delta
 from exporters.record import RecordError, Run, RunWriter, StepRecord, pack, unpack
-from exporters.sample import Sample
 from scenarios.load import scenario_to_wire
+from scenarios.places import at_once
 from scenarios.scenario import Scenario
+from shapes._checked import Checked, Services, Unusable
 from shapes._conductor import Conductor
 from shapes._crew import Crew
 from shapes._limits import Spend, Stopped
+from shapes._manifest import manifest, utc
 from shapes._plan import Pass, Plan
 from shapes._progress import RunProgress
+from shapes._switch import Switch
 
-
-class Checked(Protocol):
-    """What `locustfiles._check.check` returns (the shapes' room does not import the locustfiles' room)."""
-
-    @property
-    def findings(self) -> list[Any]:
-        """Structs with name, arm, status and text."""
-
-    @property
-    def samples(self) -> list[Sample]:
-        """Rows of the requests that were sent for them."""
-
-    @property
-    def servers(self) -> dict[str, dict[str, str]]:
-        """Who each arm's server says it is."""
-
-
-ROOM = Path(__file__).resolve().parent.parent
 MUSTER_TIMEOUT_S, PREPARE_TIMEOUT_S = 60.0, 300.0
-PACKAGES = ("tokenswarm", "locust", "gevent", "httptools", "msgspec", "tiktoken", "numpy", "pyarrow")
 
 log = logging.getLogger(__name__)
-
-
-class Unusable(Exception):  # noqa: N818 (a configuration that cannot run; the text is one clear line)
-    """The run cannot begin: exit code 2."""
 
 
 class LoadRun:
@@ -70,12 +44,13 @@ class LoadRun:
         self._ended = False
         self._unwritable: str | None = None
 
-    def lead(self, check: Callable[[Scenario], Checked], resumed: bool = False) -> None:
+    def lead(self, services: Services, resumed: bool = False) -> None:
         """Run to the end; `Stopped` ends it early with everything that was measured."""
         self._muster()
+        switch = Switch(self.scenario, services.is_ready, self.look)
         try:
-            checked = check(self.scenario)
-        except ValueError as error:  # a tasks file or a prompt size that cannot be used
+            checked = services.check(self.scenario, switch.to)
+        except (ValueError, Stopped) as error:  # a tasks file or a prompt size that cannot be used, an arm that is down
             raise Unusable(str(error)) from None
         self.progress.found(checked.findings)
         fatal = [finding for finding in checked.findings if finding.status == "fail"]
@@ -84,9 +59,9 @@ class LoadRun:
         self._open(checked, resumed)
         self.crew.report_to(self._on_delta)
         try:
+            switch.to(at_once(self.scenario)[0])  # the baseline's /tokenize sizes the prompts
             self._prepare()
-            conductor = Conductor(self.scenario, self.crew, self._keep, self._check_limits, self.progress)
-            conductor.run(self.plan)
+            Conductor(self.scenario, self.crew, switch, self).run(self.plan)
         except (Stopped, RecordError) as stop:
             log.warning("%s", stop)
             self.end(str(stop))
@@ -104,7 +79,7 @@ class LoadRun:
         inbox = self.crew.inbox
         rows = {"sent": sum(inbox.rows_sent.values()), "received": sum(inbox.rows_received.values())}
         try:
-            self._writer.update({"ended": _utc(), "stopped": stopped, "rows": rows})
+            self._writer.update({"ended": utc(), "stopped": stopped, "rows": rows})
         finally:
             self._writer.finish()
             self.progress.close()
@@ -126,7 +101,9 @@ class LoadRun:
         if resumed:
             self._writer = RunWriter.reopen(self.directory)
         else:
-            self._writer = RunWriter.create(self.directory, self._manifest(checked))
+            self._writer = RunWriter.create(
+                self.directory, manifest(self.run_id, self.scenario, self.plan, checked, len(self.crew.workers()))
+            )
         self._writer.rows(pack(checked.samples))
 
     def _prepare(self) -> None:
@@ -138,9 +115,10 @@ class LoadRun:
         if faults:
             raise Stopped(faults[0])
 
-    def _keep(self, record: StepRecord) -> None:
+    def keep(self, records: Sequence[StepRecord]) -> None:
+        """Keep the records of steps that shared their window."""
         assert self._writer is not None, "steps come after the run was opened"
-        self._writer.step(record)
+        self._writer.steps(records)
 
     def _on_delta(self, delta: Delta) -> None:
         assert self._writer is not None, "rows come after the run was opened"
@@ -156,8 +134,9 @@ class LoadRun:
             for arm, given, cached, made in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
                 self._spend.add(arm, given or 0, cached or 0, made or 0)
 
-    def _check_limits(self, arm: str, users: int) -> None:
-        limits = self.scenario.limits
+    def look(self) -> None:
+        """Raise Stopped when a limit is reached, or the disk takes no more."""
+        limits, order = self.scenario.limits, self.crew.order
         if self._unwritable is not None:
             raise Stopped(self._unwritable)
         if time.monotonic() > self._ends:
@@ -168,28 +147,11 @@ class LoadRun:
                 f"stopped by [limits] max_errors: {share:.0%} of the last minute's requests failed, "
                 f"{limits.max_errors:.0%} are allowed; `tokenswarm check` says why"
             )
-        if limits.max_cost is not None and self._spend.at_most(arm, users) > limits.max_cost:
+        if (
+            limits.max_cost is not None
+            and self._spend.at_most([lane.arm for lane in order.lanes], order.users) > limits.max_cost
+        ):
             raise Stopped(f"stopped by [limits] max_cost = {limits.max_cost:g}: {self._spend.money:.2f} spent")
-
-    def _manifest(self, checked: Checked) -> dict[str, Any]:
-        return {
-            "format": 1,
-            "id": self.run_id,
-            "scenario": scenario_to_wire(self.scenario),
-            "plan": {"passes": len(self.plan.passes), "steps": len(self.plan.steps)},
-            "seed": self.scenario.seed,
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-            "host": host(),
-            "server": checked.servers,
-            "gpu": {},
-            "check": [msgspec.to_builtins(finding) for finding in checked.findings],
-            "calibration": calibration(),
-            "started": _utc(),
-            "ended": None,
-            "stopped": None,
-            "workers": len(self.crew.workers()),
-            "simulated": any("simulator" in server.get("server", "") for server in checked.servers.values()),
-        }
 
 
 def remaining(plan: Plan, run: Run) -> Plan:
@@ -197,37 +159,13 @@ def remaining(plan: Plan, run: Run) -> Plan:
     done = {record.step.id.split("-try")[0] for record in run.steps}
     passes = []
     for pass_ in plan.passes:
-        steps = tuple(step for step in pass_.steps if step.id not in done)
-        if steps:
-            passes.append(msgspec.structs.replace(pass_, steps=steps))
+        rungs = tuple(rung for rung in pass_.rungs if not {step.id for step in rung} <= done)
+        if rungs:
+            passes.append(msgspec.structs.replace(pass_, rungs=rungs))
     return Plan(passes=tuple[Pass, ...](passes))
-
-
-def host() -> dict[str, Any]:
-    """The load generator's machine."""
-    return {"name": platform.node(), "system": platform.platform(), "cpus": os.cpu_count()}
-
-
-def calibration_file() -> Path:
-    """Where `tokenswarm calibrate` leaves this machine's figures."""
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(cache) / "tokenswarm" / "calibration.json"
-
-
-def calibration() -> dict[str, Any] | None:
-    """The client's measured error on this machine, when `tokenswarm calibrate` was run here."""
-    try:
-        figures: dict[str, Any] = json.loads(calibration_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return figures if figures.get("host") == platform.node() else None
 
 
 def write_report(directory: Path) -> int:
     """Summarize and render in a process of its own (the hub must stay free); its exit code is the verdict's."""
     command = [sys.executable, "-m", "tokenswarm", "report", str(directory)]
     return subprocess.run(command, check=False, start_new_session=True).returncode
-
-
-def _utc() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

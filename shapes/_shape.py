@@ -7,7 +7,7 @@ import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import gevent
 from locust import LoadTestShape, events
@@ -16,15 +16,25 @@ from locust.runners import WorkerRunner
 from exporters.record import RecordError, Run
 from scenarios.load import ScenarioError, load_scenario, scenario_from_wire
 from scenarios.scenario import Scenario
+from shapes._checked import Unusable
 from shapes._crew import Crew
 from shapes._estimate import estimate, refusal
 from shapes._plan import Plan, make_plan
 from shapes._progress import make_progress
-from shapes._run import LoadRun, Unusable, remaining, write_report
+from shapes._run import LoadRun, remaining, write_report
 
 USAGE, STOPPED = 2, 4  # exit codes: a configuration that cannot run, a run that proved nothing
 
 log = logging.getLogger(__name__)
+
+
+class Given(NamedTuple):
+    """Options as the command line gave them. A web page may name another scenario file, and no more: whoever posts
+    a form must not set a key (a command that the master runs) or choose where files are written."""
+
+    set: tuple[str, ...] = ()
+    out: str = ""
+    resume: str = ""
 
 
 class PlannedShape(LoadTestShape):
@@ -41,6 +51,7 @@ class PlannedShape(LoadTestShape):
         self.run: LoadRun | None = None
         self._ending: gevent.Greenlet | None = None
         self.crew: Crew | None = None
+        self._given = Given()
         events.init.add_listener(self._attend)
 
     def plan(self, scenario: Scenario) -> Plan:
@@ -73,28 +84,31 @@ class PlannedShape(LoadTestShape):
         assert self.crew is not None
         self.run, self._ending = LoadRun(self.crew, scenario, plan, directory, progress), None
         environment.stop_timeout = max(environment.stop_timeout or 0.0, scenario.request.timeout + 5.0)
-        self.run.lead(environment.tokenswarm_check, resumed=bool(options.resume))
+        self.run.lead(environment.tokenswarm_services, resumed=bool(self._given.resume))
 
     def _asked(self, options: Any) -> tuple[Scenario, Plan, Path]:
         """Scenario, plan and run directory, as the options say: a new run, or the rest of an old one."""
-        if options.resume:
-            old = Run.open(Path(options.resume))
+        given = self._given
+        if given.resume:
+            old = Run.open(Path(given.resume))
             scenario = scenario_from_wire(old.manifest["scenario"])
-            return scenario, remaining(self.plan(scenario), old), Path(options.resume)
+            return scenario, remaining(self.plan(scenario), old), Path(given.resume)
         if not options.scenario:
             raise ScenarioError("no scenario: add --scenario FILE (presets are in scenarios/)")
-        scenario = load_scenario(options.scenario, options.set or ())
+        scenario = load_scenario(options.scenario, given.set)
         plan = self.plan(scenario)
         refused = refusal(estimate(plan, scenario), scenario)
         if refused:
             raise ScenarioError(refused)
-        return scenario, plan, Path(options.out) if options.out else new_directory(scenario.name)
+        return scenario, plan, Path(given.out) if given.out else new_directory(scenario.name)
 
     def _attend(self, environment: Any, **_: object) -> None:
         """Locust's `init`: listen to the workers from the first moment, and end the run when Locust quits."""
         if isinstance(environment.runner, WorkerRunner) or environment.shape_class is not self:
             return
         self.crew = Crew(environment)
+        options = environment.parsed_options
+        self._given = Given(tuple(options.set or ()), options.out, options.resume)
         environment.events.quitting.add_listener(lambda **_: self._end("interrupted"))
         # Through the hub: a KeyboardInterrupt would strike any greenlet, and Locust takes SIGTERM only once a headless
         # shape has come to its end.

@@ -120,19 +120,25 @@ def test_plain_locust_runs_the_same_scenario(tmp_path: Path, simulated: str) -> 
 
 
 def test_the_web_page_starts_a_run(tmp_path: Path, simulated: str) -> None:
-    """Started from Locust's web UI (POST /swarm), the ladder runs to its end and the process keeps serving."""
+    """Started by POST /swarm, the ladder runs to its end and the process keeps serving.
+
+    A key of the scenario that the form sets (it could be a command) is not heard.
+    """
     out, port = tmp_path / "run", free_port()
     command = [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py,shapes/ladder.py", "--web-host", "127.0.0.1"]
     command += ["--web-port", str(port), "--scenario", str(scenario(tmp_path, simulated)), "--out", str(out)]
+    command += ["--set", "window.turns=2"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        post(f"http://127.0.0.1:{port}/swarm", b"user_count=1&spawn_rate=1")
+        not_heard = f"set=arms.baseline.before%3Dtouch%20{tmp_path}/touched"
+        post(f"http://127.0.0.1:{port}/swarm", f"user_count=1&spawn_rate=1&{not_heard}".encode())
         wait_for(out / "report.md", 60)
         assert urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).status == 200
     finally:
         process.terminate()
         process.communicate(timeout=30)
     assert settled(read(out / "summary.json")) == {1: True, 2: True}
+    assert not (tmp_path / "touched").exists()
 
 
 def post(url: str, body: bytes) -> None:

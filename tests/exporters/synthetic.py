@@ -88,7 +88,7 @@ def synthetic_run(
         writer.rows(pack([service.warm_up(step, now)]))
         life = service.live(step, now + SECOND)
         writer.rows(pack([sample for sample, _ in life.requests]))
-        writer.step(life.record())
+        writer.steps([life.record()])
         if step.cell is None:
             for sample, _ in life.requests:
                 writer.response(response_of(sample))

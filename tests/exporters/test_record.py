@@ -35,10 +35,10 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     """Manifest, steps, rows and texts come back as they went in, while writing and after the end."""
     writer = begun(tmp_path / "run", seed=7)
     writer.rows(rows(1, 2))
-    writer.step(record("s1", window_s=30.5))
+    writer.steps([record("s1", window_s=30.5)])
     writer.response({"request_id": "0-1", "text": "forty-two"})
     writer.rows(rows(3, 1))
-    writer.step(record("s2", valid=False, why_invalid=("lost",), window_s=None))
+    writer.steps([record("s2", valid=False, why_invalid=("lost",), window_s=None)])
     running = Run.open(tmp_path / "run")
     seen = (ids(running), running.steps, running.responses())
     writer.update({"ended": "2026-11-23T06:20:00Z"})
@@ -100,7 +100,7 @@ def killed(directory: Path) -> RunWriter:
     """A run whose writer is gone in the middle of everything: nothing is closed or converted, the lock is released."""
     writer = begun(directory)
     writer.rows(rows(1, 2, step="done"))
-    writer.step(record("done"))
+    writer.steps([record("done")])
     writer.rows(rows(3, 2, step="torn"))
     writer.response({"text": "whole"})
     os.close(writer._lock)
@@ -135,7 +135,7 @@ def test_a_resumed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     killed(tmp_path)
     writer = RunWriter.reopen(tmp_path)
     writer.rows(rows(11, 2, step="torn"))
-    writer.step(record("torn"))
+    writer.steps([record("torn")])
     writer.response({"text": "after"})
     seen = ids(Run.open(tmp_path))
     writer.finish()
@@ -151,7 +151,7 @@ def test_a_run_that_ended_early_can_be_resumed_and_no_longer_counts_as_ended(tmp
     """Until the resumed run ends, run.json says that it has not; rows of both parts are there in the end."""
     writer = begun(tmp_path, seed=3)
     writer.rows(rows(1, 2))
-    writer.step(record("s"))
+    writer.steps([record("s")])
     writer.update({"ended": "2026-11-23T06:20:00Z", "stopped": "interrupted"})
     writer.finish()
     again = RunWriter.reopen(tmp_path)
@@ -170,7 +170,7 @@ KILLED_WRITER = """
     writer = begun(Path(sys.argv[1]))
     for number in range(1, 1000):
         writer.rows(rows(number * 10, 10))
-        writer.step(record(f"s{number}"))
+        writer.steps([record(f"s{number}")])
         print(number, flush=True)
 """
 
@@ -368,7 +368,7 @@ def test_a_full_disk_is_one_clear_line_and_the_run_stays_readable(tiny_disk: Pat
     assert "\n" not in str(refused.value)
     assert len(ids(Run.open(directory))) == written * 100
     fill(tiny_disk / "rest")
-    for refuse in (lambda: writer.step(record()), lambda: writer.update({"x": "y" * 5_000})):
+    for refuse in (lambda: writer.steps([record()]), lambda: writer.update({"x": "y" * 5_000})):
         with pytest.raises(RecordError, match="No space left"):
             refuse()
     assert Run.open(directory).manifest == MANIFEST

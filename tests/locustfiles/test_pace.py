@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.fleet import Order
+from exporters.fleet import Lane, Order
 from exporters.sample import Step
 from locustfiles._pace import LONGEST_BACKOFF_S, Pace, offset
 from scenarios.scenario import Cell
@@ -35,8 +36,10 @@ class Clock:
         pass
 
 
-def step(users: int, requests: int | None = None) -> Step:
-    return Step(id=f"s{users}", workload="matrix", arm="a", block=1, cell=CELL, concurrency=users, requests=requests)
+def lane(users: int, requests: int | None = None, arm: str = "a") -> Lane:
+    cell = CELL if requests is None else None
+    step = Step(id=f"s{users}-{arm}", workload="matrix", arm=arm, block=1, cell=cell, concurrency=users)
+    return Lane(arm=arm, step=msgspec.structs.replace(step, requests=requests))
 
 
 class Process:
@@ -44,13 +47,13 @@ class Process:
 
     def __init__(self, users: int) -> None:
         self.clock, self.answers = Clock(), []
-        self.pace = Pace(self.clock, lambda: 0, lambda order, facts: self.answers.append((order.phase, facts)))
+        self.pace = Pace(self.clock, "w", lambda order, facts: self.answers.append((order.phase, facts)))
         self.slots = [self.pace.enlist() for _ in range(users)]
         self.users, self.seq = users, 0
 
     def order(self, phase: str, **fields: object) -> None:
         self.seq += 1
-        known = {"arm": "a", "cell": CELL, "step": step(self.users), "users": self.users}
+        known = {"cell": CELL, "lanes": (lane(self.users),), "users": self.users}
         self.pace.obey(Order(seq=self.seq, phase=phase, **{**known, **fields}), self.clock.ns)
 
     def send(self, index: int, outcome: str = "ok", retry_after: float | None = None) -> str:
@@ -67,7 +70,7 @@ class Process:
 def test_warm_up_is_one_request_of_each_user() -> None:
     """Every user sends once, then waits; the answer comes after the last one and carries the mean E2E."""
     process = Process(2)
-    process.order("warmup", step=None)
+    process.order("warmup", lanes=(Lane(arm="a"),))
 
     assert process.send(0) == "warmup"
     assert process.answered() == []
@@ -84,7 +87,7 @@ def test_warm_up_is_one_request_of_each_user() -> None:
 def test_settle_needs_a_whole_request_sent_after_its_order() -> None:
     """A request that was in flight when the settle order came does not count; the next one of each user does."""
     process = Process(2)
-    process.order("warmup", step=None)
+    process.order("warmup", lanes=(Lane(arm="a"),))
     for index in (0, 1):
         process.send(index)
     process.order("fill")
@@ -102,7 +105,7 @@ def test_settle_needs_a_whole_request_sent_after_its_order() -> None:
 def test_newcomers_wait_while_the_rung_fills() -> None:
     """During fill those who were there hold the load; new users start with the settle order."""
     process = Process(1)
-    process.order("warmup", step=None)
+    process.order("warmup", lanes=(Lane(arm="a"),))
     process.send(0)
     newcomer = process.pace.enlist()
     process.order("fill", users=2)
@@ -170,9 +173,9 @@ def test_first_requests_of_a_rung_are_spread_over_the_last_e2e() -> None:
 
 def test_offsets_are_the_same_in_both_arms_and_new_per_block() -> None:
     """The draw knows block, cell, rung and user, not the arm."""
-    one = Order(seq=1, phase="settle", arm="baseline", block=1, cell=CELL, users=8)
-    other_arm = Order(seq=9, phase="settle", arm="candidate", block=1, cell=CELL, users=8)
-    next_block = Order(seq=9, phase="settle", arm="baseline", block=2, cell=CELL, users=8)
+    one = Order(seq=1, phase="settle", lanes=(Lane(arm="baseline"),), block=1, cell=CELL, users=8)
+    other_arm = Order(seq=9, phase="settle", lanes=(Lane(arm="candidate"),), block=1, cell=CELL, users=8)
+    next_block = Order(seq=9, phase="settle", lanes=(Lane(arm="baseline"),), block=2, cell=CELL, users=8)
 
     assert [offset(7, one, user) for user in range(8)] == [offset(7, other_arm, user) for user in range(8)]
     assert all(offset(7, one, user) != offset(7, next_block, user) for user in range(8))
@@ -195,11 +198,58 @@ def test_failures_back_off(failures: int, retry_after: float | None) -> None:
 def test_tasks_close_their_window_at_their_number_of_requests() -> None:
     """A task step's window is full when its requests were sent, whatever the turns."""
     process = Process(2)
-    process.order("settle", step=step(2, requests=5), workload="task", cell=None)
-    process.order("window", step=step(2, requests=5), workload="task", cell=None, turns=3)
+    process.order("settle", lanes=(lane(2, requests=5),), workload="task", cell=None)
+    process.order("window", lanes=(lane(2, requests=5),), workload="task", cell=None, turns=3)
     sent = 0
     while "window" not in process.answered():
         process.send(sent % 2)
         sent += 1
 
     assert sent == 5
+
+
+def placed(users: dict[str, int], lanes: tuple[Lane, ...]) -> list[tuple[str, int]]:
+    """The (arm, user) of every user of a fleet, as its workers tell them apart."""
+    found, first = [], 0
+    firsts = {}
+    for worker, count in users.items():
+        firsts[worker] = first
+        first += count
+    order = Order(seq=1, phase="settle", lanes=lanes, users=first // len(lanes), firsts=firsts)
+    for worker, count in users.items():
+        pace = Pace(Clock(), worker, lambda *_: None)
+        slots = [pace.enlist() for _ in range(count)]
+        pace.obey(order, 0)
+        turns = [pace.begin(slot, 0) for slot in slots]
+        found += [(turn.lane.arm, turn.user) for turn in turns]
+    return found
+
+
+@given(st.lists(st.integers(0, 7), min_size=1, max_size=5), st.integers(1, 3))
+def test_users_are_numbered_over_all_workers_and_lanes(counts: list[int], lanes: int) -> None:
+    """However the users fall on the workers, each lane has its share, numbered from 0 without a gap."""
+    counts[0] += -sum(counts) % lanes
+    arms = tuple(Lane(arm=f"arm{index}") for index in range(lanes))
+    found = placed({f"w{index}": count for index, count in enumerate(counts)}, arms)
+
+    share = sum(counts) // lanes
+    assert sorted(found) == sorted((arm.arm, user) for arm in arms for user in range(share))
+
+
+@given(users=st.integers(1, 6), turns=st.integers(1, 3), minimum=st.integers(1, 20))
+def test_parallel_arms_fill_one_window(users: int, turns: int, minimum: int) -> None:
+    """The window closes when both lanes have their requests: a lane that is ahead waits for the other."""
+    process = Process(2 * users)
+    both = {"lanes": (lane(users), lane(users, arm="b")), "users": users}
+    process.order("settle", **both)
+    process.order("window", turns=turns, min_requests=minimum, **both)
+    ahead, behind = range(0, 2 * users, 2), range(1, 2 * users, 2)
+    needed = max(turns * users, minimum)
+    for number in range(needed):
+        process.send(ahead[number % users])
+    assert "window" not in process.answered()
+    for number in range(needed):
+        assert "window" not in process.answered()
+        process.send(behind[number % users])
+
+    assert process.answered()[-1] == "window"

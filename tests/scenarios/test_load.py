@@ -343,11 +343,6 @@ def test_a_mistake_is_one_line_with_key_value_and_what_is_accepted(write, mistak
         ("[soak]\n" + ONE, "soak"),
         ("[ladder]\nrate = '1..64'\n" + ONE, "ladder.rate"),
         ("[ladder]\narrival = 'poisson'\n" + ONE, "ladder.arrival"),
-        (TWO + "[compare]\norder = 'parallel'", "compare.order"),
-        (TWO + "[compare]\naa = true", "compare.aa"),
-        (ONE + "connection = 'fresh'", "arms.a.connection"),
-        (ONE + "before = 'kubectl x'", "arms.a.before"),
-        (ONE + "ready = 'http://x'", "arms.a.ready"),
         (ONE + "[cost.api]\nsource = 'genai-prices'", "cost.api.source"),
     ],
 )

@@ -32,12 +32,12 @@ def test_in_flight_counts_at_the_dearest_cell() -> None:
     spend = Spend(scenario())
     spend.add("a", 100, 0, 0)
 
-    assert spend.at_most("a", 2) == pytest.approx((100 + 2 * (100 + 10_000)) / 1e6)
+    assert spend.at_most(["a"], 2) == pytest.approx((100 + 2 * (100 + 10_000)) / 1e6)
 
 
 def test_tasks_may_answer_up_to_their_limit() -> None:
     """With tasks a request in flight may cost max_tokens of output."""
-    assert Spend(scenario(Tasks(max_tokens=2000))).at_most("a", 1) == pytest.approx((4000 + 20_000) / 1e6)
+    assert Spend(scenario(Tasks(max_tokens=2000))).at_most(["a"], 1) == pytest.approx((4000 + 20_000) / 1e6)
 
 
 def test_an_arm_may_have_its_own_price() -> None:

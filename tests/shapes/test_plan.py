@@ -3,11 +3,13 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenarios.load import scenario_of
 from scenarios.scenario import Scenario
+from shapes._estimate import estimate
 from shapes._plan import Plan, make_plan, rungs_of
 
 
@@ -37,7 +39,7 @@ def firsts(plan: Plan) -> dict[object, list[str]]:
     """Per cell (None: the tasks), which arm went first in each block."""
     found: dict[object, dict[int, str]] = defaultdict(dict)
     for one in plan.passes:
-        found[one.cell].setdefault(one.block, one.arm)
+        found[one.cell].setdefault(one.block, one.arms[0])
     return {cell: list(by_block.values()) for cell, by_block in found.items()}
 
 
@@ -67,7 +69,7 @@ def test_arms_of_a_cell_are_neighbours_and_share_the_first_place(scenario: Scena
     arms = len(scenario.arms)
     for start in range(0, len(plan.passes), arms):
         group = plan.passes[start : start + arms]
-        assert {one.arm for one in group} == set(scenario.arms)
+        assert {one.arms for one in group} == {(arm,) for arm in scenario.arms}
         assert len({(one.block, one.cell, one.workload) for one in group}) == 1
     for order in firsts(plan).values():
         times = [order.count(arm) for arm in scenario.arms]
@@ -81,7 +83,7 @@ def test_tasks_end_each_block_and_add_up(scenario: Scenario) -> None:
     """Per arm the shares sum to `requests` and differ by one at most; they come after the block's cells."""
     passes = make_plan(scenario).passes
     for arm in scenario.arms:
-        shares = [one.steps[0].requests for one in passes if one.workload == "task" and one.arm == arm]
+        shares = [one.steps[0].requests for one in passes if one.workload == "task" and one.arms == (arm,)]
         if scenario.tasks is None:
             assert shares == []
         else:
@@ -99,7 +101,7 @@ def test_a_plan_is_a_function_of_the_scenario(scenario: Scenario) -> None:
     assert make_plan(scenario) == make_plan(scenario)
     for one in make_plan(scenario).passes:
         assert all(low.concurrency < high.concurrency for low, high in pairwise(one.steps))
-        assert all((step.arm, step.block, step.cell) == (one.arm, one.block, one.cell) for step in one.steps)
+        assert all((step.arm, step.block, step.cell) == (one.arms[0], one.block, one.cell) for step in one.steps)
 
 
 def test_the_default_cross_has_14_points_and_the_full_design_54() -> None:
@@ -133,3 +135,39 @@ def test_a_cell_more_leaves_the_arms_order_of_the_others() -> None:
     small = make_plan(scenario_with(matrix={"cells": ["short/short", "medium/medium"]}))
     whole = firsts(make_plan(scenario_with()))
     assert all(whole[cell] == order for cell, order in firsts(small).items())
+
+
+def parallel(blocks: int = 6, before: str | None = "deploy", **compare: object) -> Scenario:
+    """Two arms that are measured at once, each at an address of its own."""
+    arms = {name: {"url": f"http://{name}", **({"before": before} if before else {})} for name in ("a", "b")}
+    data = {"arms": arms, "plan": {"blocks": blocks}, "compare": {"order": "parallel", **compare}, "tasks": {}}
+    return scenario_of(data, Path("x.toml"), [], {})
+
+
+def test_parallel_arms_climb_together() -> None:
+    """One pass per cell and block holds both arms; a rung is one step of each, at the same concurrency."""
+    plan, alone = make_plan(parallel()), make_plan(scenario_with(tasks={}))
+    assert len(plan.passes) * 2 == len(alone.passes)
+    assert len(plan.steps) == len(alone.steps)
+    for one in plan.passes:
+        assert one.arms == ("a", "b")
+        for rung in one.rungs:
+            assert [step.arm for step in rung] == ["a", "b"]
+            assert len({step.concurrency for step in rung}) == 1
+
+
+def test_parallel_arms_that_can_be_brought_up_change_places_half_way() -> None:
+    """Blocks 1 to 3 of 6 at home, 4 to 6 at the other's place; without `before`, or with an A/A run given, never."""
+    assert {(one.block, one.swapped) for one in make_plan(parallel()).passes} == {
+        (block, block > 3) for block in range(1, 7)
+    }
+    assert not any(one.swapped for one in make_plan(parallel(before=None)).passes)
+    assert not any(one.swapped for one in make_plan(parallel(aa=True)).passes)
+
+
+def test_parallel_arms_take_half_the_time_of_the_same_requests() -> None:
+    """Both arms share their windows: the same requests in half the time."""
+    at_once, paired = parallel(), parallel(order="abba")
+    whole, half = (estimate(make_plan(one), one) for one in (paired, at_once))
+    assert half.seconds * 2 == pytest.approx(whole.seconds)
+    assert half.requests == pytest.approx(whole.requests, abs=1)
