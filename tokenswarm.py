@@ -69,14 +69,17 @@ def plan(scenario: ScenarioFile, overrides: Overrides = []) -> None:  # noqa: B0
     from rich.console import Console
 
     from scenarios.load import load_scenario
+    from shapes._detectable import measured_noise
     from shapes._estimate import estimate, refusal
+    from shapes._manifest import aa_comparisons
     from shapes._plan import make_plan
     from shapes._preview import preview
 
     asked = load_scenario(scenario, overrides)
     steps = make_plan(asked)
-    costs = estimate(steps, asked)
-    preview(Console(), asked, steps, costs)
+    noise = measured_noise(aa_comparisons(asked) or ())
+    costs = estimate(steps, asked, noise=noise)
+    preview(Console(), asked, steps, costs, noise)
     refused = refusal(costs, asked)
     if refused:
         fail(refused)

@@ -6,7 +6,11 @@ METRICS' noise: a pair's log ratio x_b has sd 2 % for TPOT and E2E, 8 % for TTFT
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist, fmean
+from typing import Any
+
+import msgspec
 
 SHARED_SD = 0.01  # of ln(candidate/baseline), common to all cells of a block
 STEADY_SD = math.hypot(0.02, SHARED_SD)  # TPOT, E2E, good requests/s
@@ -17,6 +21,30 @@ FEWEST_PAIRS = 4  # fewer pairs are inconclusive whatever they show
 CHI_STEPS = 200
 NORMAL = NormalDist()
 GATED_METRICS = 4  # mean TTFT, TPOT, E2E, good requests/s
+
+
+class Noise(msgspec.Struct, frozen=True):
+    """Standard deviation of a pair's log ratio: of TPOT, E2E and good requests/s, and of TTFT."""
+
+    steady: float = STEADY_SD
+    ttft: float = TTFT_SD
+    measured: bool = False
+
+
+def measured_noise(comparisons: Sequence[Mapping[str, Any]]) -> Noise:
+    """The noise of a setup, from the comparisons of an A/A run; the usual one where it has none.
+
+    A 95 % interval of the mean of n log ratios is 2 t(0.975, n - 1) sd / sqrt(n) wide.
+    """
+    sds: dict[str, list[float]] = {"ttft_s": [], "tpot_s": [], "e2e_s": []}
+    for one in comparisons:
+        if one.get("ci") and one["metric"] in sds and one["n_pairs"] > 1:
+            width = math.log(one["ci"][1] / one["ci"][0])
+            sds[one["metric"]].append(width * math.sqrt(one["n_pairs"]) / 2 / t_quantile(0.025, one["n_pairs"] - 1))
+    steady, ttft = [*sds["tpot_s"], *sds["e2e_s"]], sds["ttft_s"]
+    if not steady or not ttft:
+        return Noise()
+    return Noise(math.sqrt(fmean(sd * sd for sd in steady)), math.sqrt(fmean(sd * sd for sd in ttft)), measured=True)
 
 
 def smallest_effect(pairs: int, comparisons: int, sd: float, threshold: float) -> float | None:

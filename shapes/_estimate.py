@@ -13,7 +13,7 @@ import msgspec
 
 from exporters.sample import Step
 from scenarios.scenario import Cell, Scenario
-from shapes._detectable import FEWEST_PAIRS, GATED_METRICS, STEADY_SD, TTFT_SD, smallest_effect
+from shapes._detectable import FEWEST_PAIRS, GATED_METRICS, Noise, smallest_effect
 from shapes._limits import arm_price
 from shapes._plan import Pass, Plan, make_plan
 
@@ -82,8 +82,9 @@ class _Load(msgspec.Struct, frozen=True):
     requests: float
 
 
-def estimate(plan: Plan, scenario: Scenario, assumed: Assumed | None = None) -> Estimate:
+def estimate(plan: Plan, scenario: Scenario, assumed: Assumed | None = None, noise: Noise | None = None) -> Estimate:
     """What the plan takes on an assumed service; retries of invalid steps are not in it."""
+    noise = noise or Noise()
     assumed = assumed or Assumed()
     loads = [(one, _load(one, scenario, assumed)) for one in plan.passes]
     limit = _output_limit(scenario)
@@ -91,7 +92,8 @@ def estimate(plan: Plan, scenario: Scenario, assumed: Assumed | None = None) -> 
     shares = [(arm, load.requests / len(one.arms), one.cell) for one, load in loads for arm in one.arms]
     money = [_money(arm, scenario, requests, assumed.tokens(cell, limit)) for arm, requests, cell in shares]
     priced = [part for part in money if part is not None]
-    mde, mde_ttft = (_detectable(plan, scenario, sd) for sd in (STEADY_SD, TTFT_SD))
+    mde = _detectable(plan, scenario, noise.steady, "e2e")
+    mde_ttft = _detectable(plan, scenario, noise.ttft, "ttft")
     return Estimate(
         steps=len(plan.steps),
         seconds=sum(load.seconds for _, load in loads),
@@ -179,20 +181,18 @@ def _money(arm: str, scenario: Scenario, requests: float, tokens: tuple[int, int
     return requests * ((given * (price.input or 0.0) + made * (price.output or 0.0)) / 1e6 + (price.request or 0.0))
 
 
-def _detectable(plan: Plan, scenario: Scenario, sd: float) -> float | None:
+def _detectable(plan: Plan, scenario: Scenario, sd: float, metric: str) -> float | None:
     """The smallest effect over all gated comparisons: four metrics at every cell, rung and the tasks, in one family."""
     if len(scenario.arms) < 2:
         return None
     points = {(step.cell, step.concurrency) for step in plan.steps}
     compared = GATED_METRICS * (len(points) + len(scenario.matrix.cells)) * (len(scenario.arms) - 1)
-    return smallest_effect(scenario.plan.blocks, compared, sd, _threshold(scenario, sd))
+    return smallest_effect(scenario.plan.blocks, compared, sd, _threshold(scenario, metric))
 
 
-def _threshold(scenario: Scenario, sd: float) -> float:
+def _threshold(scenario: Scenario, metric: str) -> float:
     threshold = scenario.compare.threshold
-    if not isinstance(threshold, dict):
-        return threshold
-    return threshold.get("ttft" if sd == TTFT_SD else "e2e", 0.05)
+    return threshold.get(metric, 0.05) if isinstance(threshold, dict) else threshold
 
 
 def _row(cell: Cell | None, passes: list[Pass], scenario: Scenario, assumed: Assumed) -> Row:

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from scenarios.load import scenario_to_wire
+from scenarios.load import ScenarioError, scenario_to_wire
 from scenarios.scenario import Scenario
-from shapes._checked import Checked, Unusable
+from shapes._checked import Checked
 from shapes._plan import Plan
 
 PACKAGES = ("tokenswarm", "locust", "gevent", "httptools", "msgspec", "tiktoken", "numpy", "pyarrow")
@@ -56,7 +56,7 @@ def aa_comparisons(scenario: Scenario) -> list[dict[str, Any]] | None:
         summary = json.loads(Path(scenario.compare.aa).read_text(encoding="utf-8"))
         return [dict(comparison) for comparison in summary["comparisons"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Unusable(f"compare.aa: {scenario.compare.aa} is not the summary of a run ({error})") from None
+        raise ScenarioError(f"compare.aa: {scenario.compare.aa} is not the summary of a run ({error})") from None
 
 
 def calibration_file() -> Path:

@@ -63,6 +63,15 @@ def make_plan(scenario: Scenario) -> Plan:
     return Plan(passes=tuple(passes))
 
 
+def brought_up(plan: Plan) -> Iterator[str]:
+    """The arms that a run brings up on its way, once for each time that another was measured before."""
+    up: set[tuple[str, bool]] = set()
+    for one in plan.passes:
+        wanted = {(arm, one.swapped) for arm in one.arms}
+        yield from (arm for arm, _ in sorted(wanted - up))
+        up = wanted
+
+
 def rungs_of(scenario: Scenario, cell: Cell) -> tuple[int, ...]:
     """The rungs a cell is measured at: a cross has the whole ladder at one cell, the operating point at the others."""
     whole = scenario.plan.design == "full" or cell.name == scenario.plan.cell

@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from scenarios.scenario import Scenario
+from shapes._detectable import Noise
 from shapes._estimate import Estimate, rows
-from shapes._plan import Plan
+from shapes._plan import Plan, brought_up
 
 
-def preview(console: Console, scenario: Scenario, plan: Plan, estimate: Estimate) -> None:
+def preview(console: Console, scenario: Scenario, plan: Plan, estimate: Estimate, noise: Noise) -> None:
     """Print what would run, cell by cell, and what it takes in all."""
     table = Table(
         title=f"{scenario.name}: {len(scenario.arms)} arm(s), {scenario.plan.blocks} block(s)", title_justify="left"
@@ -32,8 +33,15 @@ def preview(console: Console, scenario: Scenario, plan: Plan, estimate: Estimate
     )
     if estimate.mde is not None:
         ttft = f", in TTFT {estimate.mde_ttft:.0%}" if estimate.mde_ttft is not None else ""
-        console.print(f"smallest change it could prove in TPOT or E2E: {estimate.mde:.1%}{ttft} (at the usual noise)")
+        console.print(f"smallest change it could prove in TPOT or E2E: {estimate.mde:.1%}{ttft} ({_of(noise)})")
+    switches = sum(scenario.arms[arm].before is not None for arm in brought_up(plan))
+    if switches:
+        console.print(f"{switches} times an arm is brought up by its `before` command, which takes time of its own")
     console.print("[dim]Times assume a mid-size model on one accelerator; nothing was sent.[/]")
+
+
+def _of(noise: Noise) -> str:
+    return "at the noise of the given A/A run" if noise.measured else "at the usual noise"
 
 
 def _money(estimate: Estimate, scenario: Scenario) -> str:

@@ -9,7 +9,7 @@ from scipy import stats
 from exporters.sample import Step
 from scenarios.load import load_scenario, scenario_of
 from scenarios.scenario import Cell, Scenario
-from shapes._detectable import STEADY_SD, TTFT_SD, smallest_effect, t_quantile, t_tail
+from shapes._detectable import STEADY_SD, TTFT_SD, Noise, measured_noise, smallest_effect, t_quantile, t_tail
 from shapes._estimate import Assumed, Estimate, estimate, refusal, rows
 from shapes._plan import make_plan
 
@@ -171,3 +171,29 @@ def test_more_pairs_show_less_and_too_few_show_nothing() -> None:
     assert effects == sorted(effects, reverse=True)
     assert effects[-1] > 0.05
     assert smallest_effect(6, 1, STEADY_SD, 0.01) < smallest_effect(6, 92, STEADY_SD, 0.01)
+
+
+@given(st.lists(st.floats(0.001, 0.3), min_size=1, max_size=9), st.integers(4, 12))
+def test_the_noise_of_an_aa_run_is_that_of_its_intervals(sds: list[float], pairs: int) -> None:
+    """From 95 % intervals back to the sd of a pair: the root of the mean square over the comparisons."""
+    half = [stats.t.isf(0.025, pairs - 1) * sd / math.sqrt(pairs) for sd in sds]
+    compared = [
+        {"metric": metric, "n_pairs": pairs, "ci": [math.exp(-x * scale), math.exp(x * scale)]}
+        for x in half
+        for metric, scale in (("tpot_s", 1), ("e2e_s", 1), ("ttft_s", 3))
+    ]
+    noise = measured_noise([*compared, {"metric": "ttft_s", "n_pairs": 2, "ratio": None}])
+
+    expected = math.sqrt(sum(sd * sd for sd in sds) / len(sds))
+    assert noise.steady == pytest.approx(expected, rel=1e-6)
+    assert noise.ttft == pytest.approx(3 * expected, rel=1e-6)
+    assert noise.measured
+    assert measured_noise([]) == Noise()
+
+
+def test_less_noise_shows_smaller_effects() -> None:
+    """`plan` with an A/A run of half the usual noise promises more."""
+    scenario, plan = scenario_with(), make_plan(scenario_with())
+    usual, quiet = estimate(plan, scenario), estimate(plan, scenario, noise=Noise(STEADY_SD / 2, TTFT_SD / 2, True))
+    assert quiet.mde < usual.mde
+    assert quiet.mde_ttft < usual.mde_ttft
