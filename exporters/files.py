@@ -30,6 +30,29 @@ class BusyError(RecordError):
     """A run that another process is writing."""
 
 
+class WorkerPart(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker's part of a step, and whether all of it has come.
+
+    `sent` is how many requests it began in the window, as it says itself; ok, failed and aborted are those that were
+    booked here. `rows_sent` and `rows_received` are of everything up to the step's end.
+    """
+
+    index: int
+    users: int
+    sent: int
+    ok: int
+    failed: int
+    aborted: int
+    rows_sent: int
+    rows_received: int
+    facts: dict[str, float]  # cpu, stall_s, ...
+
+    @property
+    def whole(self) -> bool:
+        """Whether sent = ok + failed + aborted, and rows received = rows sent."""
+        return self.sent == self.ok + self.failed + self.aborted and self.rows_sent == self.rows_received
+
+
 class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One step that is over: when, how long each phase took, whether it counts, and what its requests add up to."""
 
@@ -45,7 +68,7 @@ class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
     marks: tuple[str, ...]
     tally: dict[str, Any]
     client: dict[str, float]
-    workers: dict[str, int]
+    workers: dict[str, WorkerPart]
 
 
 class Appended:

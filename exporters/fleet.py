@@ -7,7 +7,6 @@ most one message a second and worker). Locust's environment and runner are argum
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
@@ -19,8 +18,9 @@ from exporters.tally import Tally
 from scenarios.scenario import Cell
 
 ORDER, ANSWER, ROWS = "tokenswarm_order", "tokenswarm_answer", "tokenswarm_rows"
+HELLO, CATCH_UP = -1, 0  # seq of a worker that introduces itself, and of the order that prepares one that came late
 
-OrderPhase = Literal["prepare", "idle", "warmup", "fill", "settle", "window", "tail", "drain", "abort"]
+OrderPhase = Literal["ping", "prepare", "idle", "warmup", "fill", "settle", "window", "tail", "drain", "abort"]
 
 
 class Runner(Protocol):
@@ -61,13 +61,20 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker's part of an order is done; `facts` are figures of the phase that ended (users, window_s, cpu, ...)."""
+    """A worker's part of an order is done; `facts` are figures of the phase that ended (users, window_s, cpu, ...).
+
+    `rows_sent` is how many rows this worker has ever sent, `begun` how many requests it began in the window of each of
+    the order's steps: with them the master can tell whether it has heard of all.
+    """
 
     seq: int
     worker: str
     index: int
     facts: dict[str, float] = {}
     faults: tuple[str, ...] = ()
+    run: str = ""  # that this worker has prepared for
+    rows_sent: int = 0
+    begun: dict[str, int] = {}
 
 
 class Outbox:
@@ -79,6 +86,7 @@ class Outbox:
         self._responses: list[dict[str, Any]] = []
         self._seq = self._rows_sent = 0
         self.tally = Tally()
+        self.run = ""  # that this worker has prepared for
 
     def add(self, sample: Sample, response: dict[str, Any] | None = None) -> None:
         """Keep one row, and the text of its reply when it is among those to be kept."""
@@ -106,14 +114,32 @@ class Outbox:
         }
         self._runner.send_message(ROWS, delta)
 
+    def begin(self, run: str) -> None:
+        """This worker has prepared for a run: reports are numbered and rows counted anew."""
+        self.run = run
+        self._samples, self._responses = [], []
+        self._seq = self._rows_sent = 0
+        self.tally = Tally()
+
     def hello(self) -> None:
         """Introduce this worker, before any order has come."""
-        self._runner.send_message(ANSWER, {"seq": -1, "worker": self._name, "index": self._runner.worker_index})
+        self._runner.send_message(ANSWER, {"seq": HELLO, "worker": self._name, "index": self._runner.worker_index})
 
-    def answer(self, order: Order, facts: dict[str, float], faults: tuple[str, ...] = ()) -> None:
+    def answer(
+        self, order: Order, facts: dict[str, float], faults: tuple[str, ...] = (), begun: dict[str, int] | None = None
+    ) -> None:
         """Tell the master that this worker's part of `order` is done; rows go first, in the same pipe."""
         self.flush()
-        answer = Answer(seq=order.seq, worker=self._name, index=self._runner.worker_index, facts=facts, faults=faults)
+        answer = Answer(
+            seq=order.seq,
+            worker=self._name,
+            index=self._runner.worker_index,
+            facts=facts,
+            faults=faults,
+            run=self.run,
+            rows_sent=self._rows_sent,
+            begun=begun or {},
+        )
         self._runner.send_message(ANSWER, msgspec.to_builtins(answer))
 
 
@@ -128,52 +154,3 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     tally: dict[str, Any]
     responses: list[dict[str, Any]]
     failed: int
-
-
-class Inbox:
-    """The master's side: answers by order, tallies by step, rows counted against what each worker says it sent."""
-
-    def __init__(self, on_delta: Callable[[Delta], None], woken: Callable[[], object]) -> None:
-        self._on_delta, self._woken = on_delta, woken
-        self.answers: dict[str, Answer] = {}
-        self.tally = Tally()
-        self.seq = 0
-        self.rows_received: dict[str, int] = {}
-        self.rows_sent: dict[str, int] = {}
-        self.recent: list[tuple[float, int, int]] = []  # (monotonic seconds, rows, failed) of the last minute
-        self.known: set[str] = set()  # workers that have introduced themselves
-
-    def begin(self, on_delta: Callable[[Delta], None]) -> None:
-        """Start a run: nothing of an earlier one counts."""
-        self._on_delta = on_delta
-        self.tally = Tally()
-        self.rows_received, self.rows_sent, self.recent = {}, {}, []
-
-    def next(self) -> int:
-        """The next order's number; answers to earlier orders are forgotten."""
-        self.seq += 1
-        self.answers = {}
-        return self.seq
-
-    def on_answer(self, environment: object, msg: Any, **_: object) -> None:  # noqa: ARG002 (Locust's signature)
-        """Book an answer to the present order; late answers to earlier ones are dropped."""
-        answer = msgspec.convert(msg.data, Answer)
-        self.known.add(msg.node_id)
-        if answer.seq == self.seq:
-            self.answers[msg.node_id] = answer
-        self._woken()
-
-    def on_rows(self, environment: object, msg: Any, **_: object) -> None:  # noqa: ARG002 (Locust's signature)
-        """Book a delta, then hand its rows on."""
-        delta = msgspec.convert(msg.data, Delta)
-        self.rows_received[delta.worker] = self.rows_received.get(delta.worker, 0) + delta.rows
-        self.rows_sent[delta.worker] = delta.rows_sent
-        self.tally.merge(Tally.from_wire(delta.tally))
-        now = time.monotonic()
-        self.recent = [*(entry for entry in self.recent if entry[0] > now - 60), (now, delta.rows, delta.failed)]
-        self._on_delta(delta)
-
-    def error_share(self, at_least: int = 20) -> float:
-        """Share of the last minute's requests that failed; 0 below `at_least` requests."""
-        rows = sum(entry[1] for entry in self.recent)
-        return sum(entry[2] for entry in self.recent) / rows if rows >= at_least else 0.0

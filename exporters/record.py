@@ -12,13 +12,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from exporters.files import RESPONSES, RecordError, StepRecord, read_manifest, read_steps
+from exporters.files import RESPONSES, RecordError, StepRecord, WorkerPart, read_manifest, read_steps
 from exporters.rows import pack, read_rows, unpack
 from exporters.writer import RunWriter, convert
 from scenarios.load import scenario_from_wire
 from scenarios.scenario import Scenario
 
-__all__ = ["RecordError", "Run", "RunWriter", "StepRecord", "convert", "pack", "unpack"]
+__all__ = ["RecordError", "Run", "RunWriter", "StepRecord", "WorkerPart", "convert", "pack", "unpack"]
 
 
 class Run:

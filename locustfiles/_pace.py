@@ -179,6 +179,10 @@ class Pace:
             facts["window_s"] = (self.close_ns - self.open_ns) / 1e9
         return facts
 
+    def begun(self) -> dict[str, int]:
+        """By step, how many requests this worker has begun in the window."""
+        return {lane.step.id: self._window_sent.get(lane.arm, 0) for lane in self.order.lanes if lane.step is not None}
+
     # -- turns
 
     def wait(self, slot: Slot, now: Callable[[], int]) -> None:

@@ -68,6 +68,13 @@ def is_ready(arm: Arm) -> bool:
     return 200 <= status < 300
 
 
+def require_keys(scenario: Scenario) -> None:
+    """Raise LookupError when a key that an arm names is not in this process's environment: its machine is another."""
+    for name, arm in scenario.arms.items():
+        if arm.api_key_env and not os.environ.get(arm.api_key_env):
+            raise LookupError(f"arms.{name}.api_key_env: {arm.api_key_env} is not set there")
+
+
 def read_key(arm: Arm) -> str | None:
     """The API key from the environment or a file, as the arm says; never from an option."""
     if arm.api_key_env:

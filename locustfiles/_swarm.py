@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import functools
 import gc
 import logging
-import signal
+import platform
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import gevent
-import locust.runners
 import msgspec
 from gevent.event import Event
-from locust import argument_parser
 
-from exporters.fleet import ORDER, Order, Outbox
+from exporters.fleet import Order, Outbox
 from exporters.host import HostReading, read_host
 from exporters.sample import Sample
 from locustfiles._asks import Asks
 from locustfiles._booking import Exchange, Span, sample_of
-from locustfiles._check import check
 from locustfiles._dialects import Reply
 from locustfiles._pace import Pace, Turn
-from locustfiles._services import Service, is_ready, services
+from locustfiles._services import Service, require_keys, services
 from locustfiles._sizing import choose_tokenizer, output_tokenizer
 from locustfiles._tokens import Tokenizer
-from locustfiles._wire import raise_file_limit
 from scenarios.load import scenario_from_wire
 from scenarios.places import swapped
 from scenarios.scenario import Scenario
 
-FLUSH_EVERY_S = 1.0
+LONGEST_STALL_S = 1.0  # a worker that stood still for so long was not the generator that the step asks for
 COUNTED_PER_STEP = 5  # replies per step and process whose tokens the client counts too (tokenizing costs the hub time)
 TEXTS_PER_STEP = 2  # matrix replies kept per step and process; tasks keep [tasks] responses
 
@@ -70,7 +64,9 @@ class Swarm:
         self.asks: Asks
         self.counter: Tokenizer
         self.observers: list[Callable[[Exchange, Sample], None]] = []
-        self._run_id = ""
+        self._preparing = ""  # the run that prompts are being built for
+        self._held: Order | None = None  # the newest order that came meanwhile
+        self._stall_s = 0.0
         self._requests = 0
         self._session = f"{time.time_ns() >> 20 & 0xFFFFF:05x}"  # a resumed run numbers its requests anew
         self._kept: dict[str, int] = {}
@@ -81,37 +77,54 @@ class Swarm:
     def on_order(self, environment: object, msg: Any, **_: object) -> None:  # noqa: ARG002 (Locust's signature)
         """Obey one order of the master."""
         order = msgspec.convert(msg.data, Order)
-        if order.phase == "window":
-            self._host = read_host()
-        if order.phase == "prepare":
-            gevent.spawn(self._prepare, order)
+        if order.phase == "ping":
+            self.outbox.answer(order, {"wall_s": time.time()})
+        elif order.phase == "prepare":
+            self._prepare(order)
         elif order.phase == "abort":
             gevent.spawn(self._abort, order)
+        elif self._preparing:
+            self._held = order
         else:
-            self.pace.obey(order, time.monotonic_ns())
+            self._obey(order)
+
+    def _obey(self, order: Order) -> None:
+        if order.phase == "window":
+            self._host, self._stall_s = read_host(), 0.0
+        self.pace.obey(order, time.monotonic_ns())
 
     def _prepare(self, order: Order) -> None:
-        try:
-            self._build(order)
-        except Exception as error:  # the master must hear of it, whatever it is: it waits for our answer
-            log.exception("prompts could not be built")
-            self.outbox.answer(order, {}, (f"a worker could not prepare: {error}",))
-        else:
-            self.outbox.answer(order, {})
+        """Prepare for a run, unless this is about it already (a worker that came late is told more than once)."""
+        assert order.run is not None, "a prepare order brings the run"
+        if self._preparing != order.run["id"] and self.outbox.run != order.run["id"]:
+            self._preparing = order.run["id"]
+            gevent.spawn(self._build, order)
 
     def _build(self, order: Order) -> None:
-        assert order.run is not None, "a prepare order brings the run"
-        if order.run["id"] != self._run_id:
-            self._run_id = order.run["id"]
-            scenario = self.scenario = scenario_from_wire(order.run["scenario"])
-            self._services = {False: services(scenario), True: services(swapped(scenario))}
-            self.asks = Asks(scenario, self._run_id, choose_tokenizer(scenario, self._services[False]))
-            self.counter = output_tokenizer(scenario)
-            self.pace.seed = scenario.seed
-            for _ in self.asks.build():
-                gevent.sleep(0)  # let heartbeats through
-            gc.collect()
-            gc.freeze()  # prompts never die: keep them out of every later collection
+        faults: tuple[str, ...] = ()
+        try:
+            self._build_run(order.run or {})
+        except Exception as error:  # the master must hear of it, whatever it is: it waits for our answer
+            log.exception("this worker could not prepare")
+            faults = (f"a worker could not prepare on {platform.node()}: {error}",)
+        self._preparing = ""
+        self.outbox.answer(order, {}, faults)
+        if self._held is not None and not faults:
+            self._obey(self._held)
+        self._held = None
+
+    def _build_run(self, run: dict[str, Any]) -> None:
+        scenario = self.scenario = scenario_from_wire(run["scenario"])
+        require_keys(scenario)
+        self._services = {False: services(scenario), True: services(swapped(scenario))}
+        self.asks = Asks(scenario, run["id"], choose_tokenizer(scenario, self._services[False]))
+        self.counter = output_tokenizer(scenario)
+        self.pace.seed = scenario.seed
+        for _ in self.asks.build():
+            gevent.sleep(0)  # let heartbeats through
+        gc.collect()
+        gc.freeze()  # prompts never die: keep them out of every later collection
+        self.outbox.begin(run["id"])
 
     def _abort(self, order: Order) -> None:
         self.runner.user_greenlets.kill(block=True, timeout=2.0)
@@ -122,11 +135,18 @@ class Swarm:
         return self._services[turn.order.swapped][turn.lane.arm]
 
     def _answer(self, order: Order, facts: dict[str, float]) -> None:
-        faults: tuple[str, ...] = ()
-        if order.phase == "tail":
-            figures, faults = read_host().since(self._host)
-            facts = {**facts, **figures}
-        self.outbox.answer(order, facts, faults)
+        if order.phase != "tail":
+            self.outbox.answer(order, facts)
+            return
+        figures, faults = read_host().since(self._host)
+        if self._stall_s > LONGEST_STALL_S:
+            faults = (*faults, f"a worker stood still for {self._stall_s:.1f} s: look at what else its machine does")
+        facts = {**facts, **figures, "stall_s": self._stall_s}
+        self.outbox.answer(order, facts, faults, self.pace.begun())
+
+    def stalled(self, seconds: float) -> None:
+        """The hub could not come back to a sleeper in time: remember the worst of the window."""
+        self._stall_s = max(self._stall_s, seconds)
 
     # -- rows
 
@@ -175,40 +195,3 @@ class Swarm:
             "prompt_id": sample.prompt_id, "outcome": sample.outcome, "finish_reason": sample.finish_reason,
             "reasoning": "".join(exchange.reply.reasoning), "text": "".join(exchange.reply.text),
         }  # fmt: skip
-
-
-def enlist(environment: Any, **_: object) -> None:
-    """Locust's `init`: give this process its part of the swarm, unless it is a master, which runs no users."""
-    quiet_spawns()
-    runner = environment.runner
-    environment.tokenswarm_services = SimpleNamespace(check=check, is_ready=is_ready)
-    if isinstance(runner, locust.runners.MasterRunner):
-        return
-    raise_file_limit()
-    swarm = environment.tokenswarm = Swarm(environment)
-    runner.register_message(ORDER, swarm.on_order)
-    runner.greenlet.spawn(_report_forever, swarm)
-
-    def leave(**_: object) -> None:
-        runner.user_greenlets.kill(block=True, timeout=2.0)
-        swarm.outbox.flush()
-
-    environment.events.quitting.add_listener(leave)
-    if isinstance(runner, locust.runners.WorkerRunner):
-        # Through the hub: a KeyboardInterrupt would strike any greenlet, and lose its rows.
-        gevent.signal_handler(signal.SIGINT, lambda: gevent.spawn(leave).link(lambda _: runner.quit()))
-
-
-def _report_forever(swarm: Swarm) -> None:
-    while swarm.scenario is None:  # a master that is not listening yet loses messages: repeat until it gives an order
-        swarm.outbox.hello()
-        gevent.sleep(FLUSH_EVERY_S)
-    while True:
-        swarm.outbox.flush()
-        gevent.sleep(FLUSH_EVERY_S)
-
-
-def quiet_spawns() -> None:
-    """Cache Locust's default options: each spawn message makes a worker build its parser once per option (~70 ms)."""
-    if not hasattr(argument_parser.default_args_dict, "cache_clear"):
-        argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)

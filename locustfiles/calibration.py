@@ -6,9 +6,9 @@ from typing import Any
 
 from locust import events
 
+from locustfiles._enlist import enlist
 from locustfiles._errors import Errors
 from locustfiles._options import add_options
-from locustfiles._swarm import enlist
 from locustfiles._user import LlmUser
 
 

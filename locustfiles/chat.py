@@ -2,8 +2,8 @@
 
 from locust import events
 
+from locustfiles._enlist import enlist
 from locustfiles._options import add_options
-from locustfiles._swarm import enlist
 from locustfiles._user import LlmUser
 
 

@@ -12,16 +12,18 @@ from typing import Any, Protocol
 import msgspec
 
 from exporters.fleet import Answer, Lane
-from exporters.record import StepRecord
+from exporters.record import StepRecord, WorkerPart
 from exporters.sample import Step
 from exporters.validity import why_invalid
 from scenarios.scenario import Scenario
-from shapes._crew import Crew
+from shapes._crew import Change, Crew
+from shapes._limits import Stopped
 from shapes._manifest import utc
 from shapes._plan import Pass, Plan, Rung
 from shapes._progress import RunProgress
 from shapes._switch import Switch
 
+PREPARE_TIMEOUT_S = 300.0
 GRACE_S = 5.0  # what a worker may need beyond a request's own deadline to answer
 
 
@@ -101,7 +103,8 @@ class Conductor:
 
     def _rung(self, rung: Rung) -> list[StepRecord]:
         """The life of the steps that share one window (DESIGN 4)."""
-        started, took, workers = utc(), _Stopwatch(), self.crew.workers()
+        self._gather()
+        started, took, changes = utc(), _Stopwatch(), self.crew.watch()
         faults: list[str] = []
         self._fill(rung, faults)
         took.lap("fill")
@@ -116,10 +119,23 @@ class Conductor:
             faults.append(f"{self.crew.runner.user_count} users instead of {users} at the window's end")
         answers = self._tail(rung[0], faults)
         took.lap("tail")
-        if self.crew.workers() != workers:
-            faults.append("a worker was lost or joined: the step is repeated; look at the workers' logs")
+        faults += [_changed(change) for change in self.crew.changes[changes : self.crew.watch()]]
         life = _Life(started, opened, closed, took.laps, answers, tuple(faults), marks)
         return self._records(rung, life)
+
+    def _gather(self) -> None:
+        """Have every expected worker there before a rung begins; Stopped when one stays away beyond worker_grace."""
+        if self.crew.complete():
+            return
+        self.drain()
+        self.progress.phase(None, "waiting for workers")
+        grace, needed = self.scenario.limits.worker_grace, self.crew.expected
+        if not self._wait(lambda: len(self.crew.present()) >= needed, grace):
+            there = len(self.crew.present())
+            raise Stopped(f"{there} of {needed} workers were there for longer than [limits] worker_grace = {grace:g} s")
+        if not self._wait(self.crew.complete, PREPARE_TIMEOUT_S):
+            raise Stopped("a worker that came late could not build its prompts in time: look at its log")
+        self.crew.forget_missing()
 
     def _fill(self, rung: Rung, faults: list[str]) -> None:
         self.progress.phase(rung[0], "fill")
@@ -166,7 +182,9 @@ class Conductor:
         tally = self.crew.inbox.tally.step(step.id)
         windows = [answer.facts["window_s"] for answer in life.answers if answer.facts.get("users")]
         window_s = sum(windows) / len(windows) if windows else None
-        why = why_invalid(step, tally, window_s, life.faults)
+        parts = {answer.worker: self._part(step, answer) for answer in life.answers}
+        lost = [_lost_rows(worker, part) for worker, part in parts.items() if not part.whole]
+        why = why_invalid(step, tally, window_s, (*life.faults, *lost))
         return StepRecord(
             step=step,
             started=life.started,
@@ -180,7 +198,21 @@ class Conductor:
             marks=(*life.marks, "swapped") if self.crew.order.swapped else life.marks,
             tally=tally.to_wire(),
             client={name: _mean_fact(life.answers, name) for name in ("cpu", "steal")},
-            workers={answer.worker: int(answer.facts.get("users", 0)) for answer in life.answers},
+            workers=parts,
+        )
+
+    def _part(self, step: Step, answer: Answer) -> WorkerPart:
+        part, account = self.crew.inbox.part(step.id, answer.worker), self.crew.inbox.account(answer.worker)
+        return WorkerPart(
+            index=answer.index,
+            users=int(answer.facts.get("users", 0)),
+            sent=answer.begun.get(step.id, 0),
+            ok=part.ok,
+            failed=part.failed,
+            aborted=part.aborted,
+            rows_sent=answer.rows_sent,
+            rows_received=account.rows_received,
+            facts={name: value for name, value in answer.facts.items() if name in ("cpu", "steal", "stall_s")},
         )
 
     # -- waiting
@@ -226,6 +258,23 @@ def _attempts(rung: Rung, retries: int) -> Iterator[Rung]:
     yield rung
     for number in range(2, retries + 2):
         yield tuple(msgspec.structs.replace(step, id=f"{step.id}-try{number}", try_=number) for step in rung)
+
+
+def _changed(change: Change) -> str:
+    if change.what == "joined":
+        return f"worker {change.worker} joined in this step, which is repeated"
+    return (
+        f"worker {change.worker} was lost in this step, which is repeated: what it did after its last report "
+        "(one a second) is in no row; look at its log"
+    )
+
+
+def _lost_rows(worker: str, part: WorkerPart) -> str:
+    booked = part.ok + part.failed + part.aborted
+    return (
+        f"of worker {worker} {part.rows_received} of {part.rows_sent} rows have come, and {booked} of {part.sent} "
+        "requests of the window: look at the network between it and the master"
+    )
 
 
 def _mean_fact(answers: Any, name: str) -> float:

@@ -11,11 +11,23 @@ import msgspec
 from gevent.event import Event
 from locust.runners import STATE_MISSING, MasterRunner
 
-from exporters.fleet import ANSWER, ORDER, ROWS, Answer, Delta, Inbox, Order, OrderPhase
+from exporters.fleet import ANSWER, CATCH_UP, ORDER, ROWS, Answer, Delta, Order, OrderPhase
+from exporters.inbox import Inbox
+from shapes._manifest import utc
 
 GONE = (STATE_MISSING, "quit")
 RAMP_TIMEOUT_S = 60.0
+REPAIR_EVERY_S = 3.0  # users that do not come to target by themselves are sent for again (LOCUST.md fact 6)
 POLL_S = 0.005  # Locust's user counts change without telling anyone
+LOCAL = "local"
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A worker came or went."""
+
+    at: str  # RFC 3339, UTC
+    worker: str
+    what: str  # "lost" or "joined"
 
 
 class Crew:
@@ -25,7 +37,12 @@ class Crew:
         self.environment = environment
         self._woken = Event()
         self.inbox = Inbox(lambda _: None, self._woken.set)
+        self.inbox.on_hello = self._catch_up
         self.order = Order(seq=0, phase="idle")
+        self.changes: list[Change] = []
+        self.expected = 1
+        self._run: dict[str, Any] | None = None
+        self._seen: frozenset[str] = frozenset()
         environment.runner.register_message(ANSWER, self.inbox.on_answer)
         environment.runner.register_message(ROWS, self.inbox.on_rows)
 
@@ -34,23 +51,54 @@ class Crew:
         """Locust's runner."""
         return self.environment.runner
 
-    def report_to(self, on_delta: Callable[[Delta], None]) -> None:
-        """Begin a run: forget the last one's rows and tallies, hand each new delta to `on_delta`."""
+    def begin(self, run: dict[str, Any], on_delta: Callable[[Delta], None]) -> Order:
+        """Begin a run: forget the last one's rows and tallies; every worker prepares, also one that comes later."""
         self.inbox.begin(on_delta)
+        self._run, self.changes, self._seen = run, [], self.present()
+        self.expected = max(self.expected, len(self._seen))
+        return self.command("prepare", run=run)
 
-    def workers(self) -> frozenset[str]:
-        """Ids of the workers that are there."""
+    # -- who is there
+
+    def present(self) -> frozenset[str]:
+        """Ids of the workers that Locust hears of."""
         if not isinstance(self.runner, MasterRunner):
-            return frozenset({"local"})
+            return frozenset({LOCAL})
         return frozenset(client.id for client in self.runner.clients.all if client.state not in GONE)
 
-    def firsts(self) -> dict[str, int]:
-        """By worker, how many users are on the workers before it: with it every user has a number of its own."""
-        if not isinstance(self.runner, MasterRunner):
-            return {"local": 0}
-        counts = {client.id: client.user_count for client in self.runner.clients.all if client.state not in GONE}
-        names = sorted(counts)
-        return dict(zip(names, accumulate((counts[name] for name in names), initial=0), strict=False))
+    def workers(self) -> frozenset[str]:
+        """Those of them that have prepared for this run."""
+        run = self._run["id"] if self._run else ""
+        return frozenset(worker for worker in self.present() if self.inbox.prepared.get(worker) == run)
+
+    def complete(self) -> bool:
+        """Whether as many workers as expected are there, and all that are there have prepared."""
+        return len(self.workers()) >= self.expected and self.workers() == self.present()
+
+    def watch(self) -> int:
+        """Note who came or went since the last look; the number of changes so far."""
+        seen, self._seen = self._seen, self.present()
+        for what, workers in (("lost", seen - self._seen), ("joined", self._seen - seen)):
+            self.changes += [Change(utc(), worker, what) for worker in sorted(workers)]
+        return len(self.changes)
+
+    def muster(self, timeout_s: float) -> bool:
+        """Wait until the expected workers are there and have introduced themselves."""
+        self.expected = getattr(self.environment.parsed_options, "expect_workers", 1) or 1
+
+        def there() -> bool:
+            present = self.present()
+            return present == {LOCAL} or (len(present) >= self.expected and present <= self.inbox.known)
+
+        return self.wait(there, timeout_s)
+
+    def forget_missing(self) -> None:
+        """Take workers that stay away off Locust's list: after 60 s it would start all users anew for them."""
+        if isinstance(self.runner, MasterRunner):
+            for client in [client for client in self.runner.clients.all if client.state in GONE]:
+                del self.runner.clients[client.id]
+
+    # -- orders and answers
 
     def command(self, phase: OrderPhase, **fields: Any) -> Order:
         """Give every worker an order; what it does not name stays as it was."""
@@ -59,13 +107,21 @@ class Crew:
         self.runner.send_message(ORDER, msgspec.to_builtins(order))
         return order
 
+    def _catch_up(self, worker: str) -> None:
+        """A worker introduces itself in the middle of a run: let it prepare, and tell it the present order."""
+        if self._run is None:
+            return
+        for order in (Order(seq=CATCH_UP, phase="prepare", run=self._run), self.order):
+            self.runner.send_message(ORDER, msgspec.to_builtins(order), worker)
+
     def answers(self) -> dict[str, Answer]:
         """The answers to the present order so far, by worker."""
         return self.inbox.answers
 
     def answered(self) -> bool:
         """Whether every worker has answered the present order."""
-        return self.workers() <= self.inbox.answers.keys()
+        asked = self.present() if self.order.phase == "prepare" else self.workers()
+        return asked <= self.inbox.answers.keys()
 
     def wait(self, done: Callable[[], bool], timeout_s: float, every_s: float = 0.25) -> bool:
         """Wait for a condition that messages (at once) or time (every `every_s`) may fulfil; False on the timeout."""
@@ -76,27 +132,48 @@ class Crew:
                 return False
             self._woken.clear()
             self._woken.wait(min(left, every_s))
+            self.watch()
         return True
 
-    def muster(self, timeout_s: float) -> bool:
-        """Wait until the expected workers are there and have introduced themselves."""
-        expected = getattr(self.environment.parsed_options, "expect_workers", 1) or 1
+    def clocks(self, tries: int = 5, timeout_s: float = 2.0) -> dict[str, dict[str, float]]:
+        """By worker how far its wall clock is ahead of ours, and how wrong that may be: half the quickest round trip.
 
-        def there() -> bool:
-            workers = self.workers()
-            local = not isinstance(self.runner, MasterRunner)
-            return local or (len(workers) >= expected and workers <= self.inbox.known)
+        Reported, never used: durations are differences of one process's own monotonic clock.
+        """
+        found: dict[str, dict[str, float]] = {}
+        for _ in range(tries):
+            asked_s, began = time.time(), time.monotonic()
+            self.command("ping")
+            self.wait(self.answered, timeout_s)
+            for worker, answer in self.answers().items():
+                trip_s = self.inbox.account(worker).heard_s - began
+                if worker not in found or trip_s / 2 < found[worker]["error_s"]:
+                    offset_s = answer.facts["wall_s"] - (asked_s + trip_s / 2)
+                    found[worker] = {"offset_s": offset_s, "error_s": trip_s / 2}
+        return found
 
-        return self.wait(there, timeout_s)
+    # -- users
+
+    def firsts(self) -> dict[str, int]:
+        """By worker, how many users are on the workers before it: with it every user has a number of its own."""
+        if not isinstance(self.runner, MasterRunner):
+            return {LOCAL: 0}
+        counts = {client.id: client.user_count for client in self.runner.clients.all if client.state not in GONE}
+        names = sorted(counts)
+        return dict(zip(names, accumulate((counts[name] for name in names), initial=0), strict=False))
 
     def users(self, count: int) -> bool:
         """Have exactly `count` users running, as reported by the workers; False when they never get there."""
-        change = abs(count - self.runner.user_count)
-        if change:
-            self.runner.start(count, spawn_rate=change)  # all of them in one dispatch
-        deadline = time.monotonic() + RAMP_TIMEOUT_S
 
         def there() -> bool:
             return bool(self.runner.user_count == count)
 
-        return self.wait(there, deadline - time.monotonic(), every_s=POLL_S)
+        change = abs(count - self.runner.user_count)
+        deadline = time.monotonic() + RAMP_TIMEOUT_S
+        for attempt in range(int(RAMP_TIMEOUT_S / REPAIR_EVERY_S)):
+            if there():
+                return True
+            # All of them in one dispatch; another rate makes Locust send the whole distribution again.
+            self.runner.start(count, spawn_rate=max(change, 1) + attempt / 1000)
+            self.wait(there, min(REPAIR_EVERY_S, deadline - time.monotonic()), every_s=POLL_S)
+        return there()

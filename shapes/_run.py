@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -43,6 +44,7 @@ class LoadRun:
         self._ends = time.monotonic() + scenario.limits.max_duration
         self._ended = False
         self._unwritable: str | None = None
+        self._clocks: dict[str, dict[str, float]] = {}
 
     def lead(self, services: Services, resumed: bool = False) -> None:
         """Run to the end; `Stopped` ends it early with everything that was measured."""
@@ -57,7 +59,6 @@ class LoadRun:
         if fatal:
             raise Unusable(f"{fatal[0].arm}: {fatal[0].text}")
         self._open(checked, resumed)
-        self.crew.report_to(self._on_delta)
         try:
             switch.to(at_once(self.scenario)[0])  # the baseline's /tokenize sizes the prompts
             self._prepare()
@@ -76,10 +77,9 @@ class LoadRun:
         if stopped is not None:
             self.crew.command("abort")
             self.crew.wait(self.crew.answered, 5.0)
-        inbox = self.crew.inbox
-        rows = {"sent": sum(inbox.rows_sent.values()), "received": sum(inbox.rows_received.values())}
         try:
-            self._writer.update({"ended": utc(), "stopped": stopped, "rows": rows})
+            ended = {"ended": utc(), "stopped": stopped, "rows": self.crew.inbox.rows, "fleet": self._fleet()}
+            self._writer.update(ended)
         finally:
             self._writer.finish()
             self.progress.close()
@@ -88,6 +88,16 @@ class LoadRun:
     def opened(self) -> bool:
         """Whether there is a run directory to report on."""
         return self._writer is not None
+
+    def _fleet(self) -> dict[str, Any]:
+        """Who was there, who came and went, whose rows are all here, and how far the workers' clocks were apart."""
+        names = ("rows_sent", "rows_received", "lost_rows", "lost_reports")
+        workers = {
+            worker: {**{name: getattr(account, name) for name in names}, "clock": self._clocks.get(worker)}
+            for worker, account in self.crew.inbox.accounts.items()
+        }
+        changes = [msgspec.to_builtins(change) for change in self.crew.changes]
+        return {"expected": self.crew.expected, "workers": workers, "changes": changes}
 
     # -- parts
 
@@ -107,13 +117,13 @@ class LoadRun:
         self._writer.rows(pack(checked.samples))
 
     def _prepare(self) -> None:
-        run = {"id": self.run_id, "scenario": scenario_to_wire(self.scenario)}
-        self.crew.command("prepare", run=run)
+        self.crew.begin({"id": self.run_id, "scenario": scenario_to_wire(self.scenario)}, self._on_delta)
         if not self.crew.wait(self.crew.answered, PREPARE_TIMEOUT_S):
             raise Stopped("a worker could not build its prompts in time: look at locust.log")
         faults = [fault for answer in self.crew.answers().values() for fault in answer.faults]
         if faults:
             raise Stopped(faults[0])
+        self._clocks = self.crew.clocks()
 
     def keep(self, records: Sequence[StepRecord]) -> None:
         """Keep the records of steps that shared their window."""

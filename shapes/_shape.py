@@ -70,8 +70,9 @@ class PlannedShape(LoadTestShape):
                 self._end(str(error))
             else:
                 self.run, environment.process_exit_code = None, USAGE
-        except gevent.GreenletExit:
-            self._end("interrupted")
+        except gevent.GreenletExit:  # a stop by hand, or Locust's own when the last worker is gone
+            there = self.crew is not None and self.crew.present()
+            self._end("interrupted" if there else "the last worker was lost: look at the workers' logs")
             raise
         else:
             self._end(None)

@@ -28,7 +28,7 @@ def record(step_id: str = "s", **fields: Any) -> StepRecord:
     step = Step(id=step_id, workload="matrix", arm="a", block=1, cell=None, concurrency=1)
     known = {"step": step, "started": "2026-11-23T06:15:00Z", "ended": "2026-11-23T06:16:00Z", "phases": {},
              "window_s": 30.0, "open_ns": 1, "close_ns": 2, "valid": True, "why_invalid": (), "marks": (),
-             "tally": StepTally().to_wire(), "client": {"cpu": 0.5}, "workers": {"local": 1}}  # fmt: skip
+             "tally": StepTally().to_wire(), "client": {"cpu": 0.5}, "workers": {}}  # fmt: skip
     return StepRecord(**{**known, **fields})
 
 

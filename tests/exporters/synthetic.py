@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from exporters.record import RunWriter, StepRecord, pack
+from exporters.record import RunWriter, StepRecord, WorkerPart, pack
 from exporters.sample import Sample, Step, Timeline
 from exporters.tally import StepTally
 from exporters.validity import why_invalid
@@ -174,8 +174,15 @@ class Life:
             marks=(),
             tally=tally.to_wire(),
             client={"cpu": 0.2, "steal": 0.0},
-            workers={"local": self.step.concurrency},
+            workers={"local": self.part(tally)},
         )
+
+    def part(self, tally: StepTally) -> WorkerPart:
+        ok, aborted = tally.by_outcome.get("ok", 0), tally.by_outcome.get("aborted", 0)
+        return WorkerPart(
+            index=0, users=self.step.concurrency, sent=tally.sent, ok=ok, failed=tally.sent - ok - aborted,
+            aborted=aborted, rows_sent=len(self.requests), rows_received=len(self.requests), facts={"cpu": 0.2},
+        )  # fmt: skip
 
 
 class Service:

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from exporters.fleet import ANSWER, ROWS, Inbox, Order, Outbox
+from exporters.fleet import ANSWER, ROWS, Order, Outbox
+from exporters.inbox import Inbox
 from exporters.record import unpack
 from exporters.sample import Sample
 
@@ -61,7 +62,7 @@ def test_rows_arrive_as_they_were_sent_and_are_counted() -> None:
     sides.outbox.flush()
 
     assert [(delta.seq, delta.rows, delta.failed) for delta in sides.deltas] == [(1, 3, 0), (2, 1, 1)]
-    assert sides.inbox.rows_received == sides.inbox.rows_sent == {"w0": 4}
+    assert sides.inbox.rows == {"sent": 4, "received": 4}
     ids = [name for delta in sides.deltas for name in unpack(delta.packed).column("request_id").to_pylist()]
     assert ids == ["0", "1", "2", "3"]
     assert sides.deltas[1].responses == [{"text": "kept"}]
@@ -111,7 +112,7 @@ def test_a_new_run_begins_at_zero() -> None:
     sides.inbox.begin(sides.deltas.append)
 
     assert sides.inbox.error_share() == 0.0
-    assert sides.inbox.rows_received == {}
+    assert sides.inbox.rows == {"sent": 0, "received": 0}
     assert sides.inbox.tally.step("s1").sent == 0
 
 

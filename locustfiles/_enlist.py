@@ -1,0 +1,83 @@
+"""How a process joins the swarm: Locust's `init`, its signals, its rhythm, and when it leaves."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import signal
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import gevent
+import locust.runners
+from locust import argument_parser
+
+from exporters.fleet import ORDER
+from locustfiles._check import check
+from locustfiles._services import is_ready
+from locustfiles._swarm import Swarm
+from locustfiles._wire import raise_file_limit
+
+FLUSH_EVERY_S = 1.0
+STALL_LOOK_S = 0.05
+MASTER_SILENT_S = 20  # Locust's workers would load a service for 60 s after their master died
+
+log = logging.getLogger(__name__)
+
+
+def enlist(environment: Any, **_: object) -> None:
+    """Locust's `init`: give this process its part of the swarm, unless it is a master, which runs no users."""
+    quiet_spawns()
+    runner = environment.runner
+    environment.tokenswarm_services = SimpleNamespace(check=check, is_ready=is_ready)
+    if isinstance(runner, locust.runners.MasterRunner):
+        return
+    locust.runners.MASTER_HEARTBEAT_TIMEOUT = MASTER_SILENT_S
+    raise_file_limit()
+    swarm = environment.tokenswarm = Swarm(environment)
+    runner.register_message(ORDER, swarm.on_order)
+    runner.greenlet.spawn(_report_forever, swarm)
+    runner.greenlet.spawn(_watch_stalls, swarm)
+
+    def leave(**_: object) -> None:
+        runner.user_greenlets.kill(block=True, timeout=2.0)
+        swarm.outbox.flush()
+
+    environment.events.quitting.add_listener(leave)
+    if isinstance(runner, locust.runners.WorkerRunner):
+        # Through the hub: a KeyboardInterrupt would strike any greenlet, and lose its rows.
+        gevent.signal_handler(signal.SIGINT, lambda: gevent.spawn(leave).link(lambda _: runner.quit()))
+        if environment.parsed_options is not None and (environment.parsed_options.processes or 0) > 1:
+            runner.greenlet.spawn(_leave_with_parent, runner, os.getppid())
+
+
+def _report_forever(swarm: Swarm) -> None:
+    while swarm.scenario is None:  # a master that is not listening yet loses messages: repeat until it gives an order
+        swarm.outbox.hello()
+        gevent.sleep(FLUSH_EVERY_S)
+    while True:
+        swarm.outbox.flush()
+        gevent.sleep(FLUSH_EVERY_S)
+
+
+def _watch_stalls(swarm: Swarm) -> None:
+    while True:
+        asleep = time.monotonic()
+        gevent.sleep(STALL_LOOK_S)
+        swarm.stalled(time.monotonic() - asleep - STALL_LOOK_S)
+
+
+def _leave_with_parent(runner: Any, parent: int) -> None:
+    """A child of `--processes` whose master was killed goes at once: nobody would hear what it measures."""
+    while os.getppid() == parent:
+        gevent.sleep(FLUSH_EVERY_S)
+    log.warning("the master is gone: this worker leaves")
+    runner.quit()
+
+
+def quiet_spawns() -> None:
+    """Cache Locust's default options: each spawn message makes a worker build its parser once per option (~70 ms)."""
+    if not hasattr(argument_parser.default_args_dict, "cache_clear"):
+        argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
