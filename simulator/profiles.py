@@ -19,12 +19,20 @@ class Hardware:
         self.flops, self.bandwidth, self.memory = flops, bandwidth, memory
 
 
-# Dense FP16/BF16 peak, memory bandwidth and size, from NVIDIA's data sheets.
-A10G = Hardware(70e12, 600e9, 24e9)  # "NVIDIA A10G Tensor Core GPU" data sheet (the GPU of AWS's G5 instances)
-L4 = Hardware(121e12, 300e9, 24e9)  # "NVIDIA L4 Tensor Core GPU" data sheet: 242 TFLOPS with sparsity
-H100X4 = Hardware(
-    4 * 989e12, 4 * 3350e9, 4 * 80e9
-)  # "NVIDIA H100 Tensor Core GPU" data sheet, SXM: 1,979 with sparsity
+# Dense (no sparsity) BF16 peak of the tensor cores, memory bandwidth, memory. The documents of NVIDIA that have them
+# are named first, but only secondary sources could be seen, which are named after "Seen".
+#
+# A10G: NVIDIA's data sheet for AWS (NVIDIA_AWS_A10G_DataSheet, February 2022), BF16: 70 TF, 140 with sparsity.
+# Seen: Baseten, "NVIDIA A10 vs A10G for ML model inference", ops_to_byteA10G: 70 TF (FP16), 600 GB/s; 24 GB. Not 125
+# TF, which is the A10's.
+A10G = Hardware(70e12, 600e9, 24e9)
+# L4: NVIDIA's product page "L4 Tensor Core GPU", BFLOAT16 Tensor Core: 242 TFLOPS with sparsity, half of it without.
+# Seen: gpu-specs on GitHub, column L4, BF16 Tensor Core: 121, with sparsity 242; 24 GB; 300 GB/s.
+L4 = Hardware(121e12, 300e9, 24e9)
+# H100: NVIDIA's data sheet "H100 Tensor Core GPU", column SXM, BFLOAT16 Tensor Core: 1,979 TFLOPS with sparsity.
+# Seen: HPC Tech's page "NVIDIA H100", column SXM: 1,979 "with sparsity. Specifications 1/2 lower without
+# sparsity", 80 GB, 3,350 GB/s; dense 989.4 in G. Lockwood's notes on the H100.
+H100X4 = Hardware(4 * 989e12, 4 * 3350e9, 4 * 80e9)
 
 
 def derived(name: str, hardware: Hardware, parameters: float, kv_bytes: float, max_model_len: int) -> Profile:
@@ -46,7 +54,9 @@ def derived(name: str, hardware: Hardware, parameters: float, kv_bytes: float, m
     )
 
 
-# KV bytes per token = 2 (K and V) x layers x KV heads x head size x 2 bytes, from the models' published configurations.
+# KV bytes per token = 2 (K and V) x layers x KV heads x head size x 2 bytes. Layers, KV heads and head size are in the
+# config.json of Llama-3.1-8B (32, 8, 4096 / 32) and of Llama-3.1-70B (80, 8, 8192 / 64), seen in derived models that
+# keep it. Parameters: the shapes there add up to 8,030,261,248 and 70,553,706,496; model cards round to 8.03 and 70.6.
 PROFILES = {
     profile.name: profile
     for profile in (
