@@ -1,4 +1,8 @@
-"""/metrics in the names, labels and buckets of vLLM (its docs, usage/metrics), as Prometheus text format 0.0.4."""
+"""/metrics: some of vLLM's, in its names, labels and buckets, as Prometheus text format 0.0.4.
+
+Compared in 2026 with vLLM's vllm/v1/metrics/loggers.py, buckets.py and the FINISH_REASON_STRINGS of v1/engine. One
+difference is wanted: a client that goes away counts as `abort` here, while vLLM leaves that at 0 (its issue 31503).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from simulator.engine import Emission, Job, Load
 
-# Bucket bounds in seconds, as vLLM has them.
+# Bucket bounds in seconds: vLLM's time_to_first_token, inter_token_latency and request_latency.
 FIRST = (
     0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0, 160.0,
     640.0, 2560.0,
@@ -18,8 +22,13 @@ REQUEST = (
     0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0, 960.0,
     1920.0, 7680.0,
 )  # fmt: skip
-TOKENS = tuple(float(mantissa * 10**power) for power in range(6) for mantissa in (1, 2, 5))
-FINISHES = ("stop", "length", "abort")
+FINISHES = ("stop", "length", "abort", "error", "repetition")
+
+
+def token_bounds(max_model_len: int) -> tuple[float, ...]:
+    """vLLM's request_tokens: 1, 2, 5, 10, ... as far as the context reaches."""
+    series = (mantissa * 10**power for power in range(len(str(max_model_len))) for mantissa in (1, 2, 5))
+    return tuple(float(bound) for bound in series if bound <= max_model_len)
 
 
 class Histogram:
@@ -44,9 +53,10 @@ class Histogram:
 
 
 class Metrics:
-    """What a simulator has served."""
+    """What a simulator has served, with a context of `max_model_len` tokens."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_model_len: int) -> None:
+        tokens = token_bounds(max_model_len)
         self.prompt_tokens = self.generation_tokens = 0
         self.finishes = Counter[str]()
         self._gap = Histogram(TOKEN)
@@ -60,8 +70,8 @@ class Metrics:
             "vllm:request_inference_time_seconds": Histogram(REQUEST),
             "vllm:request_prefill_time_seconds": Histogram(REQUEST),
             "vllm:request_decode_time_seconds": Histogram(REQUEST),
-            "vllm:request_prompt_tokens": Histogram(TOKENS),
-            "vllm:request_generation_tokens": Histogram(TOKENS),
+            "vllm:request_prompt_tokens": Histogram(tokens),
+            "vllm:request_generation_tokens": Histogram(tokens),
         }
 
     def token(self, emission: Emission) -> None:

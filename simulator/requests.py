@@ -89,11 +89,13 @@ def _said(content: Any) -> str:
 
 
 def overflow(limit: int, given: int, asked: int) -> str | None:
-    """vLLM's words for a request that is longer than the context."""
+    """vLLM's words for a request that is longer than the context, as its clients quote them in 2026."""
     if given + asked <= limit:
         return None
+    counted = min(given, max(0, limit - asked) + 1)  # vLLM stops to tokenize one token past the room: hence "at least"
     return (
         f"This model's maximum context length is {limit} tokens. However, you requested {asked} output tokens and your "
-        f"prompt contains at least {given} input tokens, for a total of at least {given + asked} tokens. Please reduce "
-        "the length of the input prompt or the number of requested output tokens."
+        f"prompt contains at least {counted} input tokens, for a total of at least {counted + asked} tokens. Please "
+        "reduce the length of the input prompt or the number of requested output tokens. "
+        f"(parameter=input_tokens, value={counted})"
     )

@@ -29,7 +29,7 @@ class Service:
         self.profile = PROFILES[options.profile].faster(options.decode_speed, options.prefill_speed)
         if options.noise is not None:
             self.profile = msgspec.structs.replace(self.profile, noise=options.noise)
-        self.metrics = Metrics()
+        self.metrics = Metrics(self.profile.max_model_len)
         self.source = self._source()
         self.events = wire.Events(options.model or ("scripted" if options.scripted else f"simulated-{options.profile}"))
         self.draw = Draw(options.faults, random.Random(options.seed))

@@ -129,6 +129,6 @@ def reply(status: int, payload: Any, headers: tuple[bytes, ...] = (), kind: byte
 
 
 def error(status: int, message: str, headers: tuple[bytes, ...] = (), param: str | None = None) -> bytes:
-    """An error in OpenAI's form, with the types that vLLM gives."""
+    """An error in OpenAI's form. The types of 400 and 404 are vLLM's; its 401 would be {"error": "Unauthorized"}."""
     kind = TYPES.get(status, "BadRequestError")
     return reply(status, {"error": {"message": message, "type": kind, "param": param, "code": status}}, headers)

@@ -123,11 +123,12 @@ def test_what_cannot_be_answered_gets_a_line_in_openais_form(simulated: str, dat
 
 
 def test_a_prompt_beyond_the_context_gets_vllms_words(simulated: str) -> None:
-    """The limit, what was asked and what the prompt has."""
+    """The limit, what was asked, and the prompt's tokens as far as they were counted: one more than there is room."""
     said = chat(simulated, max_tokens=8190).json["error"]
 
     assert said["type"] == "BadRequestError"
     assert "maximum context length is 8192 tokens. However, you requested 8190 output tokens" in said["message"]
+    assert said["message"].endswith(" (parameter=input_tokens, value=3)")
 
 
 def test_key_and_model_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
