@@ -23,7 +23,8 @@ def why_invalid(step: Step, tally: StepTally, window_s: float | None, faults: Se
         return [*faults, "the window never opened: look at locust.log for what the users waited for"]
     if not tally.sent:
         return [*faults, "no request was sent in the window: look at the errors of the step's earlier requests"]
-    rules = (_ttft_uncertain(tally), _gaps_censored(tally), _buffered(tally), _off_target(step, tally, window_s))
+    off_target = None if faults else _off_target(step, tally, window_s)  # with a worker lost it follows from that
+    rules = (_ttft_uncertain(tally), _gaps_censored(tally), _buffered(tally), off_target)
     return [*faults, *(reason for reason in rules if reason)]
 
 

@@ -210,7 +210,7 @@ class Conductor:
             ok=part.ok,
             failed=part.failed,
             aborted=part.aborted,
-            rows_sent=answer.rows_sent,
+            rows_sent=account.rows_sent,
             rows_received=account.rows_received,
             facts={name: value for name, value in answer.facts.items() if name in ("cpu", "steal", "stall_s")},
         )

@@ -42,7 +42,7 @@ class LoadRun:
         self._writer: RunWriter | None = None
         self._spend = Spend(scenario)
         self._ends = time.monotonic() + scenario.limits.max_duration
-        self._ended = False
+        self._ended = self._closed = False
         self._unwritable: str | None = None
         self._clocks: dict[str, dict[str, float]] = {}
 
@@ -77,6 +77,7 @@ class LoadRun:
         if stopped is not None:
             self.crew.command("abort")
             self.crew.wait(self.crew.answered, 5.0)
+        self._closed = True
         try:
             ended = {"ended": utc(), "stopped": stopped, "rows": self.crew.inbox.rows, "fleet": self._fleet()}
             self._writer.update(ended)
@@ -132,6 +133,8 @@ class LoadRun:
 
     def _on_delta(self, delta: Delta) -> None:
         assert self._writer is not None, "rows come after the run was opened"
+        if self._closed:  # of a worker that was away: the run is on disk without them, and says what it counted
+            return
         try:
             self._writer.rows(delta.packed)
             for response in delta.responses:
