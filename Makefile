@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format lock bench clean
+.PHONY: demo test check format lock bench soak clean
 
 demo: $(VENV)/installed
 	$(BIN)/tokenswarm demo
@@ -20,6 +20,10 @@ check: $(VENV)/installed
 format: $(VENV)/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Faults of swarms (kill, stop, cut, late) at 20 seeded instants each, instead of two: most of an hour.
+soak: $(VENV)/installed
+	TOKENSWARM_SOAK=20 $(BIN)/python -m pytest tests/end_to_end/test_faults.py
 
 bench: $(VENV)/engine
 	$(BIN)/python -m benchmarks

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 
 
 @contextlib.contextmanager
-def served(module: str, arguments: Sequence[str]) -> Iterator[str]:
+def served(module: str, arguments: Sequence[str], prefix: Sequence[str] = ()) -> Iterator[str]:
     """A service in a process of its own on a free loopback port: yields its URL, ends the process afterwards."""
-    command = [sys.executable, "-m", module, *arguments, "--port", "0"]
+    command = [*prefix, sys.executable, "-m", module, *arguments, "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         assert process.stdout is not None

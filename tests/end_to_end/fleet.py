@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,10 +87,11 @@ def gone(pids: Sequence[int], within_s: float = 10.0) -> bool:
     return True
 
 
-def finished(url: str) -> int:
-    """Requests that the simulator answered to the end, by its own counter."""
-    with urllib.request.urlopen(f"{url}/metrics", timeout=5) as page:
-        lines = page.read().decode().splitlines()
+def finished(url: str, prefix: Sequence[str] = ()) -> int:
+    """Requests that the simulator answered to the end, by its own counter; asked where the simulator is."""
+    ask = f"import urllib.request as r; print(r.urlopen({url + '/metrics'!r}, timeout=5).read().decode())"
+    page = subprocess.run([*prefix, sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    lines = page.stdout.splitlines()
     counted = [line for line in lines if line.startswith("vllm:request_success_total{")]
     whole = [line for line in counted if 'reason="stop"' in line or 'reason="length"' in line]
     return int(sum(float(line.rsplit(" ", 1)[1]) for line in whole))
@@ -115,12 +115,14 @@ def changes(out: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def plain_locust(folder: Path, url: str, port: int, expected: int) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """A master of plain Locust that waits for its workers; stopped at the end."""
+def plain_locust(
+    folder: Path, url: str, at: tuple[str, int], expected: int, prefix: Sequence[str] = ()
+) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A master of plain Locust at an address and a port that waits for its workers; stopped at the end."""
     out = folder / "run"
     master = locust(
         "--scenario", str(asked(folder, url)), "--out", str(out), *LADDER, "--headless", "--master",
-        "--expect-workers", str(expected), "--master-bind-host", "127.0.0.1", "--master-bind-port", str(port),
+        "--expect-workers", str(expected), "--master-bind-host", at[0], "--master-bind-port", str(at[1]), prefix=prefix,
     )  # fmt: skip
     try:
         yield master, out
@@ -128,9 +130,9 @@ def plain_locust(folder: Path, url: str, port: int, expected: int) -> Iterator[t
         stop(master)
 
 
-def worker(port: int, host: str = "127.0.0.1", prefix: Sequence[str] = ()) -> subprocess.Popen[str]:
+def worker(at: tuple[str, int], prefix: Sequence[str] = ()) -> subprocess.Popen[str]:
     """A worker of its own, as on another machine."""
-    return locust("--worker", "--master-host", host, "--master-port", str(port), prefix=prefix)
+    return locust("--worker", "--master-host", at[0], "--master-port", str(at[1]), prefix=prefix)
 
 
 def locust(*arguments: str, prefix: Sequence[str] = ()) -> subprocess.Popen[str]:

@@ -31,6 +31,7 @@ from tests.end_to_end.fleet import (
     worker,
     workers_of,
 )  # fmt: skip
+from tests.end_to_end.places import SERVICE, SWARM, two_places
 from tests.end_to_end.service import front_door, read
 
 SIMULATOR = ("--profile", "small")
@@ -156,13 +157,13 @@ def whole(out: Path, lost: int) -> None:
 @pytest.mark.parametrize("seed", instants())
 def test_a_worker_that_joins_late_takes_part(tmp_path: Path, seed: int) -> None:
     """A third worker in the middle: the step that it joins is done again, later ones run on three."""
-    port = free_port()
-    with served("simulator", SIMULATOR) as url, plain_locust(tmp_path, url, port, expected=2) as (master, out):
-        crew = [worker(port), worker(port)]
+    at = ("127.0.0.1", free_port())
+    with served("simulator", SIMULATOR) as url, plain_locust(tmp_path, url, at, expected=2) as (master, out):
+        crew = [worker(at), worker(at)]
         try:
             measuring(out)
             time.sleep(instant(seed, "late"))
-            crew.append(worker(port))
+            crew.append(worker(at))
             ended(master)
             lost = finished(url) - len(answered(out))
             assert gone([process.pid for process in crew])
@@ -179,14 +180,14 @@ def test_a_worker_that_joins_late_takes_part(tmp_path: Path, seed: int) -> None:
 @pytest.mark.parametrize("seed", instants())
 def test_a_lost_worker_can_be_replaced(tmp_path: Path, seed: int) -> None:
     """kill -9 of one of two workers and another within worker_grace: the run goes on and ends well."""
-    port = free_port()
-    with served("simulator", SIMULATOR) as url, plain_locust(tmp_path, url, port, expected=2) as (master, out):
-        crew = [worker(port), worker(port)]
+    at = ("127.0.0.1", free_port())
+    with served("simulator", SIMULATOR) as url, plain_locust(tmp_path, url, at, expected=2) as (master, out):
+        crew = [worker(at), worker(at)]
         try:
             measuring(out)
             time.sleep(instant(seed, "replace"))
             crew[0].kill()
-            crew.append(worker(port))
+            crew.append(worker(at))
             ended(master)
         finally:
             stop(*crew)
@@ -196,3 +197,29 @@ def test_a_lost_worker_can_be_replaced(tmp_path: Path, seed: int) -> None:
     steps = read(out / "summary.json")["steps"]
     assert {step["block"] for step in steps if step["valid"]} == set(range(1, BLOCKS + 1)), steps
     accounted(out)
+
+
+@pytest.mark.parametrize("seed", instants())
+def test_a_cut_network_between_master_and_worker_loses_nothing(tmp_path: Path, seed: int) -> None:
+    """5 s without a link: the service goes on, so does the worker; the step is done again, and every row arrives."""
+    at = (SWARM[0], 5557)
+    with two_places() as places:
+        here, there = places.prefix(places.here), places.prefix(places.there)
+        service = served("simulator", (*SIMULATOR, "--host", SERVICE[0]), prefix=here)
+        with service as url, plain_locust(tmp_path, url, at, expected=2, prefix=here) as (master, out):
+            crew = [worker(at, here), worker(at, there)]
+            try:
+                measuring(out)
+                time.sleep(instant(seed, "cut"))
+                places.cut()
+                time.sleep(5)
+                places.cut("up")
+                ended(master)
+                lost = finished(url, here) - len(answered(out))
+            finally:
+                stop(*crew)
+
+    assert master.returncode == 0
+    whole(out, lost)
+    clocks = [worker["clock"] for worker in read(out / "run.json")["fleet"]["workers"].values()]
+    assert all(abs(clock["offset_s"]) <= clock["error_s"] + 0.005 for clock in clocks)  # one machine, one clock
