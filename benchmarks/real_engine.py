@@ -22,6 +22,7 @@ from locustfiles._dialects import Reply
 from locustfiles._pace import Turn
 from locustfiles._services import Service
 from locustfiles._sizing import choose_tokenizer
+from locustfiles._texts import make_texts
 from scenarios.scenario import Arm, Cell, Matrix, Request, Scenario
 
 CELL = Cell(input="medium", output="medium", input_tokens=192, output_tokens=32)
@@ -93,9 +94,8 @@ def measure(url: str, requests: int, users: int) -> list[Pair]:
         request=Request(timeout=60.0, first_token_timeout=60.0),
     )
     service = Service("engine", scenario.arms["engine"], scenario.request)
-    asks = Asks(scenario, "bench", choose_tokenizer(scenario, {"engine": service}))
-    for _ in asks.build(pool_size=requests):
-        pass
+    texts = make_texts(scenario, choose_tokenizer(scenario, {"engine": service}), requests)
+    asks = Asks(scenario, "bench", texts)
     jobs = [
         gevent.spawn(lambda user=user: list(_user(service, asks, user, requests // users))) for user in range(users)
     ]

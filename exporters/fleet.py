@@ -18,6 +18,7 @@ from exporters.tally import Tally
 from scenarios.scenario import Cell
 
 ORDER, ANSWER, ROWS = "tokenswarm_order", "tokenswarm_answer", "tokenswarm_rows"
+LOCAL = "local"  # who sends the messages of Locust's LocalRunner
 HELLO, CATCH_UP = -1, 0  # seq of a worker that introduces itself, and of the order that prepares one that came late
 
 OrderPhase = Literal["ping", "prepare", "idle", "warmup", "fill", "settle", "window", "tail", "drain", "abort"]
@@ -57,7 +58,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     spread_s: float = 0.0  # first requests of a rung wait a seeded offset in [0, spread_s]
     turns: int = 1
     min_requests: int = 1
-    run: dict[str, Any] | None = None  # with "prepare": {"id", "scenario"}
+    run: dict[str, Any] | None = None  # with "prepare": {"id", "scenario", "texts"}
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,43 +7,25 @@ with the arm's name, or the second arm would hit the first one's prefix cache.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 
 import msgspec
 
 from locustfiles._dialects import Ask
 from locustfiles._pace import Turn
-from locustfiles._prompts import Prompt, build_pool, choose_words, nonce
-from locustfiles._tasks import load_tasks
-from locustfiles._tokens import Tokenizer
+from locustfiles._prompts import nonce
+from locustfiles._texts import Texts
 from scenarios.scenario import Arm, Scenario
-
-POOL_SIZE = 1000  # prompts per input size; each request's nonce makes its text new
 
 
 class Asks:
     """The prompts of one run in one process."""
 
-    def __init__(self, scenario: Scenario, run_id: str, tokenizer: Tokenizer) -> None:
-        self._scenario, self._run_id, self.tokenizer = scenario, run_id, tokenizer
-        self._words = choose_words(tokenizer)
-        self._pools: dict[int, list[Prompt]] = {}
-        self._tasks: list[Prompt] = load_tasks(scenario.tasks.file) if scenario.tasks else []
+    def __init__(self, scenario: Scenario, run_id: str, texts: Texts) -> None:
+        self._scenario, self._run_id, self.texts = scenario, run_id, texts
+        self._pools = {int(tokens): pool for tokens, pool in texts.pools.items()}
         urls = [arm.url for arm in scenario.arms.values()]
         self._salt = len(set(urls)) < len(urls)
         self._extra = {name: extra_members(arm) for name, arm in scenario.arms.items()}
-
-    def build(self, pool_size: int = POOL_SIZE) -> Iterator[int]:
-        """Build the pools, one input size at a time; yields the size so that the caller may breathe in between."""
-        for tokens in sorted({cell.input_tokens for cell in self._scenario.matrix.cells}):
-            self._pools[tokens] = build_pool(
-                tokens,
-                count=pool_size,
-                seed=self._scenario.seed,
-                tokenizer=self.tokenizer,
-                shared_prefix=self._scenario.prompts.shared_prefix,
-            )
-            yield tokens
 
     def make(self, turn: Turn) -> Ask:
         """The request of one turn."""
@@ -62,7 +44,7 @@ class Asks:
         return Ask(
             model=pick_model(self._scenario.arms[turn.lane.arm], draw),
             prompt=pool[draw % len(pool)],
-            nonce=nonce(key, self._words),
+            nonce=nonce(key, self.texts.words),
             max_tokens=max(1, round(cell.output_tokens * jitter)),
             force_length=True,
             stream=self._scenario.request.stream,
@@ -77,7 +59,7 @@ class Asks:
         index = first + turn.number * order.users + turn.user
         return Ask(
             model=pick_model(self._scenario.arms[turn.lane.arm], _hash(f"task/{index}")),
-            prompt=self._tasks[index % len(self._tasks)],
+            prompt=self.texts.tasks[index % len(self.texts.tasks)],
             nonce=b"",
             max_tokens=tasks.max_tokens,
             force_length=False,

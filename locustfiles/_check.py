@@ -16,6 +16,7 @@ from locustfiles._dialects import Ask
 from locustfiles._pace import Turn
 from locustfiles._services import Service, read_key, services
 from locustfiles._sizing import choose_tokenizer, output_tokenizer
+from locustfiles._texts import make_texts
 from locustfiles._wire import get, raise_file_limit
 from scenarios.places import at_once
 from scenarios.scenario import Scenario
@@ -48,9 +49,8 @@ def check(scenario: Scenario, bring_up: Callable[[Iterable[str]], float]) -> Che
     files = raise_file_limit()
     asked, groups = services(scenario), at_once(scenario)
     bring_up(groups[0])  # the baseline's, whose /tokenize sizes the prompts
-    asks = Asks(scenario, f"check-{time.time_ns()}", choose_tokenizer(scenario, asked))
-    for _ in asks.build(pool_size=4):
-        pass
+    texts = make_texts(scenario, choose_tokenizer(scenario, asked), count=4)
+    asks = Asks(scenario, f"check-{time.time_ns()}", texts)
     for group in groups:
         bring_up(group)
         for name in group:
@@ -138,7 +138,7 @@ class Probe:
 
     def _prompt_size(self, ask: Ask, sample: Sample) -> Finding:
         built, used = ask.prompt.tokens, sample.input_tokens
-        tokenizer = self._asks.tokenizer.name
+        tokenizer = self._asks.texts.tokenizer
         if built is None or used is None:
             return self._finding("prompt size", "ok", f"prompts are sized with {tokenizer}")
         text = (

@@ -18,6 +18,7 @@ from exporters.fleet import ORDER
 from locustfiles._check import check
 from locustfiles._services import is_ready
 from locustfiles._swarm import Swarm
+from locustfiles._texts import texts_for_workers
 from locustfiles._wire import raise_file_limit
 
 FLUSH_EVERY_S = 1.0
@@ -31,7 +32,7 @@ def enlist(environment: Any, **_: object) -> None:
     """Locust's `init`: give this process its part of the swarm, unless it is a master, which runs no users."""
     quiet_spawns()
     runner = environment.runner
-    environment.tokenswarm_services = SimpleNamespace(check=check, is_ready=is_ready)
+    environment.tokenswarm_services = SimpleNamespace(check=check, is_ready=is_ready, texts=texts_for_workers)
     if isinstance(runner, locust.runners.MasterRunner):
         return
     locust.runners.MASTER_HEARTBEAT_TIMEOUT = MASTER_SILENT_S

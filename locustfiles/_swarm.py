@@ -12,8 +12,9 @@ from typing import Any
 import gevent
 import msgspec
 from gevent.event import Event
+from locust.runners import WorkerRunner
 
-from exporters.fleet import Order, Outbox
+from exporters.fleet import LOCAL, Order, Outbox
 from exporters.host import HostReading, read_host
 from exporters.sample import Sample
 from locustfiles._asks import Asks
@@ -21,7 +22,8 @@ from locustfiles._booking import Exchange, Span, sample_of
 from locustfiles._dialects import Reply
 from locustfiles._pace import Pace, Turn
 from locustfiles._services import Service, require_keys, services
-from locustfiles._sizing import choose_tokenizer, output_tokenizer
+from locustfiles._sizing import output_tokenizer
+from locustfiles._texts import texts_of_master
 from locustfiles._tokens import Tokenizer
 from scenarios.load import scenario_from_wire
 from scenarios.places import swapped
@@ -55,7 +57,7 @@ class Swarm:
 
     def __init__(self, environment: Any) -> None:
         self.environment, self.runner = environment, environment.runner
-        name = getattr(self.runner, "client_id", "local")
+        name = self.runner.client_id if isinstance(self.runner, WorkerRunner) else LOCAL
         self.outbox = Outbox(self.runner, name)
         self.pace = Pace(HubGate(), name, self._answer)
         self.pace.expected_users = lambda: self.runner.user_count
@@ -117,11 +119,9 @@ class Swarm:
         scenario = self.scenario = scenario_from_wire(run["scenario"])
         require_keys(scenario)
         self._services = {False: services(scenario), True: services(swapped(scenario))}
-        self.asks = Asks(scenario, run["id"], choose_tokenizer(scenario, self._services[False]))
+        self.asks = Asks(scenario, run["id"], texts_of_master(run["texts"], scenario, lambda: gevent.sleep(0)))
         self.counter = output_tokenizer(scenario)
         self.pace.seed = scenario.seed
-        for _ in self.asks.build():
-            gevent.sleep(0)  # let heartbeats through
         gc.collect()
         gc.freeze()  # prompts never die: keep them out of every later collection
         self.outbox.begin(run["id"])

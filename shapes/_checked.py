@@ -39,3 +39,6 @@ class Services(Protocol):
 
     def is_ready(self, arm: Arm) -> bool:
         """Whether the arm's `ready` URL answers."""
+
+    def texts(self, scenario: Scenario) -> dict[str, Any]:
+        """What every worker needs of the run's texts; ValueError, LookupError or OSError when it cannot be had."""

@@ -11,7 +11,7 @@ import msgspec
 from gevent.event import Event
 from locust.runners import STATE_MISSING, MasterRunner
 
-from exporters.fleet import ANSWER, CATCH_UP, ORDER, ROWS, Answer, Delta, Order, OrderPhase
+from exporters.fleet import ANSWER, CATCH_UP, LOCAL, ORDER, ROWS, Answer, Delta, Order, OrderPhase
 from exporters.inbox import Inbox
 from shapes._manifest import utc
 
@@ -19,7 +19,6 @@ GONE = (STATE_MISSING, "quit")
 RAMP_TIMEOUT_S = 60.0
 REPAIR_EVERY_S = 3.0  # users that do not come to target by themselves are sent for again (LOCUST.md fact 6)
 POLL_S = 0.005  # Locust's user counts change without telling anyone
-LOCAL = "local"
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -104,7 +103,7 @@ class Crew:
         """Give every worker an order; what it does not name stays as it was."""
         before = {name: getattr(self.order, name) for name in self.order.__struct_fields__ if name != "run"}
         order = self.order = Order(**{**before, **fields, "seq": self.inbox.next(), "phase": phase})
-        self.runner.send_message(ORDER, msgspec.to_builtins(order))
+        self.runner.send_message(ORDER, msgspec.to_builtins(order, builtin_types=(bytes,)))
         return order
 
     def _catch_up(self, worker: str) -> None:
@@ -112,7 +111,7 @@ class Crew:
         if self._run is None:
             return
         for order in (Order(seq=CATCH_UP, phase="prepare", run=self._run), self.order):
-            self.runner.send_message(ORDER, msgspec.to_builtins(order), worker)
+            self.runner.send_message(ORDER, msgspec.to_builtins(order, builtin_types=(bytes,)), worker)
 
     def answers(self) -> dict[str, Answer]:
         """The answers to the present order so far, by worker."""

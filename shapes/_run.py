@@ -61,7 +61,7 @@ class LoadRun:
         self._open(checked, resumed)
         try:
             switch.to(at_once(self.scenario)[0])  # the baseline's /tokenize sizes the prompts
-            self._prepare()
+            self._prepare(services)
             Conductor(self.scenario, self.crew, switch, self).run(self.plan)
         except (Stopped, RecordError) as stop:
             log.warning("%s", stop)
@@ -117,8 +117,13 @@ class LoadRun:
             )
         self._writer.rows(pack(checked.samples))
 
-    def _prepare(self) -> None:
-        self.crew.begin({"id": self.run_id, "scenario": scenario_to_wire(self.scenario)}, self._on_delta)
+    def _prepare(self, services: Services) -> None:
+        try:
+            texts = services.texts(self.scenario)
+        except (ValueError, LookupError, OSError) as error:
+            raise Stopped(f"the prompts could not be made: {error}") from None
+        run = {"id": self.run_id, "scenario": scenario_to_wire(self.scenario), "texts": texts}
+        self.crew.begin(run, self._on_delta)
         if not self.crew.wait(self.crew.answered, PREPARE_TIMEOUT_S):
             raise Stopped("a worker could not build its prompts in time: look at locust.log")
         faults = [fault for answer in self.crew.answers().values() for fault in answer.faults]

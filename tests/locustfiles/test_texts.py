@@ -1,0 +1,74 @@
+"""The texts of a run: the same in every process, whoever counted them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gevent
+import msgspec
+import pytest
+
+from locustfiles import _texts
+from locustfiles._texts import FITTED, Texts, make_texts, texts_for_workers, texts_of_master
+from locustfiles._tokens import ServerTokenizer, Tokenizer, load_tokenizer
+from scenarios.load import scenario_of
+from scenarios.scenario import Scenario
+
+
+def scenario(folder: Path) -> Scenario:
+    (folder / "tasks.jsonl").write_text('{"id": "mine", "prompt": "Why?"}\n')
+    data = {
+        "arms": {"a": {"url": "http://127.0.0.1:1"}},
+        "matrix": {"input": {"s": 64, "l": 300}, "output": {"o": 8}},
+        "tasks": {"file": "tasks.jsonl", "requests": 1},
+    }
+    return scenario_of(data, folder / "x.toml", [], {})
+
+
+class Server:
+    """A tokenizer that is asked, as a server is: it counts like o200k_base and says how often."""
+
+    def __init__(self) -> None:
+        self.asked, self._counter = 0, load_tokenizer("o200k_base")
+
+    def count(self, text: str) -> int:
+        self.asked += 1
+        return self._counter.count(text)
+
+
+def through_the_wire(sent: dict) -> dict:
+    """As Locust's messages travel: bytes survive, keys are strings."""
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(sent))
+
+
+def sent_by(tokenizer: Tokenizer, asked: Scenario, monkeypatch: pytest.MonkeyPatch) -> Texts:
+    """What a worker has after the master used this tokenizer; the worker's machine has no tasks file."""
+    monkeypatch.setattr(_texts, "choose_tokenizer", lambda *_: tokenizer)
+    wire = through_the_wire(texts_for_workers(asked))
+    monkeypatch.setattr(_texts, "choose_tokenizer", None)
+    Path(asked.tasks.file).unlink()
+    return texts_of_master(wire, asked, lambda: gevent.sleep(0))
+
+
+def test_what_a_vocabulary_counts_is_made_by_each_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message is small, the texts are those that the master would have made, and the tasks came with it."""
+    asked, tokenizer = scenario(tmp_path), load_tokenizer("o200k_base")
+    whole = make_texts(asked, tokenizer)
+    monkeypatch.setattr(_texts, "choose_tokenizer", lambda *_: tokenizer)
+    assert len(msgspec.msgpack.encode(texts_for_workers(asked))) < 1_000
+
+    assert sent_by(tokenizer, asked, monkeypatch) == whole
+    assert [prompt.id for prompt in whole.tasks] == ["mine"]
+
+
+def test_a_server_is_asked_by_the_master_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prompts that a server counted are sent as they are: 100 of each size, exact, and the worker asks nobody."""
+    asked, server = scenario(tmp_path), Server()
+    texts = sent_by(ServerTokenizer(server.count), asked, monkeypatch)
+    before = server.asked
+
+    assert {size: len(pool) for size, pool in texts.pools.items()} == {"64": FITTED, "300": FITTED}
+    assert all(prompt.tokens == int(size) for size, pool in texts.pools.items() for prompt in pool)
+    assert len(texts.words) == 256
+    assert [prompt.id for prompt in texts.tasks] == ["mine"]
+    assert server.asked == before > 0
