@@ -17,11 +17,15 @@ from exporters.sample import Sample, Step, Workload
 from exporters.tally import Tally
 from scenarios.scenario import Cell
 
-ORDER, ANSWER, ROWS = "tokenswarm_order", "tokenswarm_answer", "tokenswarm_rows"
+ORDER, ANSWER, ROWS, CHUNKS = (
+    "tokenswarm_order", "tokenswarm_answer", "tokenswarm_rows", "tokenswarm_chunks",
+)  # fmt: skip
 LOCAL = "local"  # who sends the messages of Locust's LocalRunner
 HELLO, CATCH_UP = -1, 0  # seq of a worker that introduces itself, and of the order that prepares one that came late
 
-OrderPhase = Literal["ping", "prepare", "idle", "warmup", "fill", "settle", "window", "tail", "drain", "abort"]
+OrderPhase = Literal[
+    "ping", "prepare", "idle", "warmup", "fill", "settle", "window", "tail", "drain", "collect", "abort"
+]
 
 
 class Runner(Protocol):
@@ -114,6 +118,10 @@ class Outbox:
             "failed": sum(sample.outcome != "ok" for sample in samples),
         }
         self._runner.send_message(ROWS, delta)
+
+    def send_chunks(self, piece: bytes) -> None:
+        """Send the next piece of this worker's file of stamps."""
+        self._runner.send_message(CHUNKS, {"piece": piece})
 
     def begin(self, run: str) -> None:
         """This worker has prepared for a run: reports are numbered and rows counted anew."""

@@ -53,6 +53,7 @@ class Inbox:
     def __init__(self, on_delta: Callable[[Delta], None], woken: Callable[[], object]) -> None:
         self._on_delta, self._woken = on_delta, woken
         self.on_hello: Callable[[str], None] = lambda _: None
+        self.on_chunks: Callable[[str, bytes], None] = lambda *_: None
         self.answers: dict[str, Answer] = {}
         self.known: set[str] = set()  # workers that have introduced themselves
         self.prepared: dict[str, str] = {}  # by worker, the run that it has prepared for
@@ -112,6 +113,11 @@ class Inbox:
         self.tally.merge(Tally.from_wire(delta.tally))
         self._remember(account.heard_s, delta)
         self._on_delta(delta)
+
+    def on_piece(self, environment: object, msg: Any, **_: object) -> None:  # noqa: ARG002 (Locust's signature)
+        """Hand on the next piece of a worker's file of stamps."""
+        self.account(msg.node_id).heard_s = time.monotonic()
+        self.on_chunks(msg.node_id, msg.data["piece"])
 
     def _remember(self, now: float, delta: Delta) -> None:
         self.recent.append((now, delta.rows, delta.failed))

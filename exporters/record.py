@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from exporters.chunks import read_chunks
 from exporters.files import RESPONSES, RecordError, StepRecord, WorkerPart, read_manifest, read_steps
 from exporters.rows import pack, read_rows, unpack
 from exporters.writer import RunWriter, convert
@@ -55,6 +56,10 @@ class Run:
         except OSError as error:
             raise RecordError(f"{self.directory / RESPONSES} cannot be read: {error.strerror}") from None
         return [text for line in lines if (text := _text(line)) is not None]
+
+    def chunks(self) -> pa.Table:
+        """Every chunk's time of arrival, of a run with record = "chunks": request_id, chunk_ns, uncertainty_ns."""
+        return read_chunks(self.directory)
 
 
 def _text(line: bytes) -> dict[str, Any] | None:

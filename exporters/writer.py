@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from exporters.chunks import ChunkFiles
 from exporters.files import (
     FORMAT,
     MANIFEST,
@@ -42,6 +43,7 @@ class RunWriter:
             self._rows = Appended(next_stream(directory))
             self._rows.append(STREAM_HEAD)
             self._responses = Appended(directory / RESPONSES)
+            self.chunks = ChunkFiles(directory)
             _end_line(directory / RESPONSES, self._responses)
 
     @classmethod
@@ -92,6 +94,7 @@ class RunWriter:
         try:
             with refusals(self.directory):
                 convert_rows(self.directory)
+            self.chunks.finish()
         finally:
             os.close(self._lock)
 

@@ -45,6 +45,8 @@ def enlist(environment: Any, **_: object) -> None:
     def leave(**_: object) -> None:
         runner.user_greenlets.kill(block=True, timeout=2.0)
         swarm.outbox.flush()
+        if swarm.chunks is not None:
+            swarm.chunks.close()
 
     environment.events.quitting.add_listener(leave)
     if isinstance(runner, locust.runners.WorkerRunner):
@@ -60,6 +62,8 @@ def _report_forever(swarm: Swarm) -> None:
         gevent.sleep(FLUSH_EVERY_S)
     while True:
         swarm.outbox.flush()
+        if swarm.chunks is not None:
+            swarm.chunks.flush()
         gevent.sleep(FLUSH_EVERY_S)
 
 

@@ -14,7 +14,9 @@ import msgspec
 from gevent.event import Event
 from locust.runners import WorkerRunner
 
-from exporters.fleet import LOCAL, Order, Outbox
+from exporters.chunks import ChunkLog
+from exporters.files import RecordError
+from exporters.fleet import CATCH_UP, LOCAL, Order, Outbox
 from exporters.host import HostReading, read_host
 from exporters.sample import Sample
 from locustfiles._asks import Asks
@@ -66,6 +68,7 @@ class Swarm:
         self.asks: Asks
         self.counter: Tokenizer
         self.observers: list[Callable[[Exchange, Sample], None]] = []
+        self.chunks: ChunkLog | None = None
         self._preparing = ""  # the run that prompts are being built for
         self._held: Order | None = None  # the newest order that came meanwhile
         self._stall_s = 0.0
@@ -85,6 +88,8 @@ class Swarm:
             self._prepare(order)
         elif order.phase == "abort":
             gevent.spawn(self._abort, order)
+        elif order.phase == "collect":
+            gevent.spawn(self._collect, order)
         elif self._preparing:
             self._held = order
         else:
@@ -98,8 +103,9 @@ class Swarm:
     def _prepare(self, order: Order) -> None:
         """Prepare for a run, unless this is about it already (a worker that came late is told more than once)."""
         assert order.run is not None, "a prepare order brings the run"
-        if self._preparing != order.run["id"] and self.outbox.run != order.run["id"]:
-            self._preparing = order.run["id"]
+        run = order.run["id"]
+        if self._preparing != run and (self.outbox.run, order.seq) != (run, CATCH_UP):
+            self._preparing = run
             gevent.spawn(self._build, order)
 
     def _build(self, order: Order) -> None:
@@ -124,11 +130,23 @@ class Swarm:
         self.pace.seed = scenario.seed
         gc.collect()
         gc.freeze()  # prompts never die: keep them out of every later collection
+        self.chunks = ChunkLog() if scenario.record == "chunks" else None
         self.outbox.begin(run["id"])
 
     def _abort(self, order: Order) -> None:
         self.runner.user_greenlets.kill(block=True, timeout=2.0)
-        self.outbox.answer(order, {})
+        self._collect(order)
+
+    def _collect(self, order: Order) -> None:
+        """Send the stamps that were kept here; nobody is being measured now."""
+        faults: tuple[str, ...] = ()
+        try:
+            for piece in self.chunks.pieces() if self.chunks is not None else ():
+                self.outbox.send_chunks(piece)
+                gevent.sleep(0)  # let heartbeats through
+        except (OSError, RecordError) as error:
+            faults = (f"the stamps of a worker on {platform.node()} could not be collected: {error}",)
+        self.outbox.answer(order, {}, faults)
 
     def service(self, turn: Turn) -> Service:
         """Whom a turn asks."""
@@ -162,6 +180,8 @@ class Swarm:
         if step is not None:
             self.outbox.tally.step(step.id).add(sample, gaps, censored, timeline)
         self.outbox.add(sample, self._kept_text(exchange, sample))
+        if self.chunks is not None:
+            self.chunks.add(sample, timeline)
         for observe in self.observers:
             observe(exchange, sample)
         return sample

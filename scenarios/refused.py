@@ -11,7 +11,6 @@ from scenarios.wrong import UNSHOWN, Where, Wrong
 ANY: Final = object()
 
 NOT_YET: tuple[tuple[tuple[str, ...], Any], ...] = (
-    (("record",), "chunks"),
     (("disturbance",), ANY),
     (("search",), ANY),
     (("soak",), ANY),

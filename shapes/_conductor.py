@@ -23,7 +23,7 @@ from shapes._plan import Pass, Plan, Rung
 from shapes._progress import RunProgress
 from shapes._switch import Switch
 
-PREPARE_TIMEOUT_S = 300.0
+PREPARE_TIMEOUT_S, COLLECT_TIMEOUT_S = 300.0, 300.0
 GRACE_S = 5.0  # what a worker may need beyond a request's own deadline to answer
 
 
@@ -80,6 +80,9 @@ class Conductor:
         self.crew.command("drain")
         self._wait(self.crew.answered, self._deadline_s())
         self.crew.users(0)
+        if self.scenario.record == "chunks":
+            self.crew.command("collect")
+            self._wait(self.crew.answered, COLLECT_TIMEOUT_S)
 
     def _warm_up(self, pass_: Pass) -> None:
         """One unmeasured request of each user at the pass's top rung; its E2E is the first stagger's spread."""

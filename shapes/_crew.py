@@ -11,7 +11,7 @@ import msgspec
 from gevent.event import Event
 from locust.runners import STATE_MISSING, MasterRunner
 
-from exporters.fleet import ANSWER, CATCH_UP, LOCAL, ORDER, ROWS, Answer, Delta, Order, OrderPhase
+from exporters.fleet import ANSWER, CATCH_UP, CHUNKS, LOCAL, ORDER, ROWS, Answer, Delta, Order, OrderPhase
 from exporters.inbox import Inbox
 from shapes._manifest import utc
 
@@ -44,6 +44,7 @@ class Crew:
         self._seen: frozenset[str] = frozenset()
         environment.runner.register_message(ANSWER, self.inbox.on_answer)
         environment.runner.register_message(ROWS, self.inbox.on_rows)
+        environment.runner.register_message(CHUNKS, self.inbox.on_piece)
 
     @property
     def runner(self) -> Any:

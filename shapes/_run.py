@@ -123,6 +123,7 @@ class LoadRun:
         except (ValueError, LookupError, OSError) as error:
             raise Stopped(f"the prompts could not be made: {error}") from None
         run = {"id": self.run_id, "scenario": scenario_to_wire(self.scenario), "texts": texts}
+        self.crew.inbox.on_chunks = self._on_chunks
         self.crew.begin(run, self._on_delta)
         if not self.crew.wait(self.crew.answered, PREPARE_TIMEOUT_S):
             raise Stopped("a worker could not build its prompts in time: look at locust.log")
@@ -151,6 +152,13 @@ class LoadRun:
             names = ("arm", "input_tokens", "cached_tokens", "output_tokens")
             for arm, given, cached, made in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
                 self._spend.add(arm, given or 0, cached or 0, made or 0)
+
+    def _on_chunks(self, worker: str, piece: bytes) -> None:
+        assert self._writer is not None, "stamps come after the run was opened"
+        try:
+            self._writer.chunks.append(worker, piece)
+        except RecordError as error:
+            self._unwritable = str(error)
 
     def look(self) -> None:
         """Raise Stopped when a limit is reached, or the disk takes no more."""

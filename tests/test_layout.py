@@ -22,6 +22,7 @@ FLOORS: list[tuple[str, set[str], set[str]]] = [
     ("exporters.record", {"scenarios"}, {"numpy", "pyarrow", "msgspec"}),
     ("exporters.rows", {"scenarios"}, {"numpy", "pyarrow", "msgspec"}),
     ("exporters.writer", {"scenarios"}, {"numpy", "pyarrow", "msgspec"}),
+    ("exporters.chunks", {"scenarios"}, {"numpy", "pyarrow", "msgspec"}),
     ("exporters.*", {"scenarios"}, {"numpy", "msgspec"}),
     *((f"locustfiles.{stem}", {"scenarios", "exporters"}, WIRE_PACKAGES) for stem in WIRE),
     ("locustfiles.*", {"scenarios", "exporters"}, {"locust", "gevent", "msgspec", "numpy", "httptools", "tiktoken"}),

@@ -337,7 +337,6 @@ def test_a_mistake_is_one_line_with_key_value_and_what_is_accepted(write, mistak
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("record = 'chunks'\n" + ONE, "record"),
         ("[[disturbance]]\nat = 1\n" + ONE, "disturbance"),
         ("[search]\n" + ONE, "search"),
         ("[soak]\n" + ONE, "soak"),
