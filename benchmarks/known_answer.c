@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 typedef struct {
-  int fd, sent, place; /* place in the heap, -1 = not due */
+  int fd, sent, place, chat; /* place in the heap, -1 = not due; whether it asked for a chat */
   int64_t due;
   size_t head, body_left;
   char request[4096];
@@ -31,6 +31,7 @@ static Stream **heap;
 static int heap_size, heap_room;
 static Stream *streams[1 << 17];
 static volatile sig_atomic_t stopping;
+static long chats, answered; /* chats that were asked, and those that were answered to the end */
 
 static int64_t now_ns(clockid_t clock) {
   struct timespec t;
@@ -120,6 +121,8 @@ static int send_token(Stream *s) {
 }
 
 static void request_complete(Stream *s) {
+  s->chat = !strncmp(s->request, "POST /v1/chat", 13);
+  chats += s->chat;
   s->head = 0;
   s->sent = 0;
   schedule(s, now_ns(CLOCK_MONOTONIC) + ttft_ns);
@@ -198,9 +201,10 @@ int main(int count, char **words) {
     for (int64_t now = now_ns(CLOCK_MONOTONIC); heap_size && heap[0]->due <= now;) {
       Stream *s = heap[0];
       if (send_token(s)) drop(s);
-      else if (s->sent == tokens) unschedule(s);
+      else if (s->sent == tokens) answered += s->chat, unschedule(s);
       else schedule(s, s->due + gap_ns);
     }
   }
+  printf("{\"chats\": %ld, \"answered\": %ld}\n", chats, answered);
   return 0;
 }

@@ -6,11 +6,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporters.fleet import ANSWER, ROWS, Order, Outbox
 from exporters.inbox import Inbox
 from exporters.record import unpack
-from exporters.sample import Sample
+from exporters.sample import Sample, Timeline
+
+NONE = np.empty(0)
 
 
 class Pipe:
@@ -19,13 +24,13 @@ class Pipe:
     worker_index = 0
 
     def __init__(self, inbox: Inbox) -> None:
-        self.inbox, self.sent = inbox, []
+        self.inbox, self.sent, self.name = inbox, [], "w0"
 
     def send_message(self, msg_type: str, data: Any = None, client_id: str | None = None) -> None:
         data = msgspec.msgpack.decode(msgspec.msgpack.encode(data))
         self.sent.append((msg_type, data))
         handler = {ANSWER: self.inbox.on_answer, ROWS: self.inbox.on_rows}[msg_type]
-        handler(environment=None, msg=SimpleNamespace(data=data, node_id="w0"))
+        handler(environment=None, msg=SimpleNamespace(data=data, node_id=self.name))
 
     def register_message(self, msg_type: str, listener: Any) -> None:
         raise AssertionError("an outbox listens to nothing")
@@ -124,3 +129,81 @@ def test_few_failures_are_no_share() -> None:
     sides.outbox.flush()
 
     assert sides.inbox.error_share() == 0.0
+
+
+def reports(deltas: list[list[int]], lost: set[int]) -> Inbox:
+    """The inbox after reports of so many rows each (per worker), of which those in `lost` never came."""
+    inbox, number = Inbox(lambda _: None, lambda: None), 0
+
+    class Lossy(Pipe):
+        def send_message(self, msg_type: str, data: Any = None, client_id: str | None = None) -> None:
+            nonlocal number
+            number += 1
+            if number - 1 not in lost or msg_type != ROWS:
+                super().send_message(msg_type, data, client_id)
+
+    for worker, counts in enumerate(deltas):
+        pipe = Lossy(inbox)
+        outbox = Outbox(pipe, f"w{worker}")
+        for count in counts:
+            for each in range(count):
+                outbox.add(row(each))
+            outbox.flush()
+        number -= 1  # the answer, which is never lost here, has no number
+        pipe.name = f"w{worker}"
+        outbox.answer(Order(seq=1, phase="drain"), {})
+    return inbox
+
+
+@given(st.lists(st.lists(st.integers(1, 5), max_size=6), max_size=3), st.sets(st.integers(0, 20)))
+def test_lost_reports_are_counted_to_the_row(deltas: list[list[int]], lost: set[int]) -> None:
+    """Whatever is lost on the way: rows received and lost add up to the rows sent, worker by worker."""
+    inbox, number = reports(deltas, lost), 0
+    for worker, counts in enumerate(deltas):
+        came = [count for index, count in enumerate(counts, number) if index not in lost]
+        number += len(counts)
+        account = inbox.account(f"w{worker}")
+        assert (account.rows_received, account.rows_sent) == (sum(came), sum(counts))
+        assert account.lost_rows == sum(counts) - sum(came)
+
+
+def test_a_report_that_comes_twice_counts_once() -> None:
+    """The network may repeat itself; rows may not."""
+    sides = Sides()
+    sides.outbox.add(row(1))
+    sides.outbox.flush()
+    [(_, data)] = sides.pipe.sent
+    sides.inbox.on_rows(environment=None, msg=SimpleNamespace(data=data, node_id="w0"))
+
+    assert sides.inbox.rows == {"sent": 1, "received": 1}
+    assert len(sides.deltas) == 1
+
+
+def test_a_part_counts_what_was_sent_in_the_window_by_how_it_ended() -> None:
+    """ok, aborted, and everything else is failed; rows of other phases are no part of it."""
+    sides = Sides()
+    for number, outcome in enumerate(["ok", "ok", "timeout", "http_error", "aborted"]):
+        sample = row(number, outcome)
+        sides.outbox.tally.step("s1").add(sample, NONE, NONE, Timeline())
+        sides.outbox.add(sample)
+    settle = msgspec.structs.replace(row(9), phase="settle")
+    sides.outbox.tally.step("s1").add(settle, NONE, NONE, Timeline())
+    sides.outbox.add(settle)
+    sides.outbox.flush()
+
+    part = sides.inbox.part("s1", "w0")
+    assert (part.ok, part.failed, part.aborted, part.sent) == (2, 2, 1, 5)
+
+
+def test_a_new_run_counts_anew() -> None:
+    """A worker that prepares for another run numbers its reports from 1 again."""
+    sides = Sides()
+    sides.outbox.add(row(1))
+    sides.outbox.flush()
+    sides.inbox.begin(sides.deltas.append)
+    sides.outbox.begin("next")
+    sides.outbox.add(row(2))
+    sides.outbox.flush()
+
+    assert sides.inbox.rows == {"sent": 1, "received": 1}
+    assert sides.inbox.account("w0").lost_reports == 0
