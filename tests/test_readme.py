@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,8 @@ from simulator.process import served
 
 ROOT = Path(__file__).resolve().parent.parent
 # Run by CI itself, or tested elsewhere at their own length: `make test` would run this very test.
+SHORTER = ("window.duration=0.3", "window.min_requests=4", "window.turns=1", "ladder.concurrency=[1,2]", "ladder.at=2")
+PIPES: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 ELSEWHERE = ("make demo", "make test", "make .venv/engine", "tokenswarm demo --real", "tokenswarm simulate --port 8000")
 
 
@@ -49,15 +52,24 @@ def test_the_commands_work_in_their_order(place: tuple[Path, str]) -> None:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "XDG_CACHE_HOME": str(folder),
     }
+    started: list[tuple[str, subprocess.Popen[str]]] = []
     for command in (command for command in commands() if command not in ELSEWHERE):
         here = command.replace("http://127.0.0.1:8000", url).replace("runs/", f"{folder}/")
         words = shlex.split(here)
         if words[1] in ("run", "-f") and "--resume" not in words:  # the same command, with shorter windows
-            words += ["--set", "window.duration=0.3", "--set", "window.min_requests=4", "--set", "window.turns=1"]
-        done = subprocess.run(
-            words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout[-800:]}\n{done.stderr[-800:]}"
+            words += [word for key in SHORTER for word in ("--set", key)]
+        copies = 2 if "--worker" in words else 1  # the README's master expects two
+        started += [(command, subprocess.Popen(words, cwd=ROOT, env=environment, **PIPES)) for _ in range(copies)]
+        if "--master" not in words:  # which waits for the workers of the next command
+            ended(started)
+
+
+def ended(started: list[tuple[str, subprocess.Popen[str]]]) -> None:
+    """Wait until all of them have ended well."""
+    while started:
+        command, process = started.pop()
+        stdout, stderr = process.communicate(timeout=120)
+        assert process.returncode == 0, f"{command}\n{stdout[-800:]}\n{stderr[-800:]}"
 
 
 @pytest.mark.parametrize("verb", ["demo", "plan", "check", "run", "report", "simulate", "calibrate"])
