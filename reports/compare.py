@@ -50,7 +50,7 @@ def p_values(family: Sequence[npt.NDArray[np.float64]]) -> list[float]:
 
 def gates(pair: Pairs) -> bool:
     """Whether a comparison can prove anything."""
-    return len(pair.values) >= FEWEST_PAIRS and pair.incomparable is None
+    return len(pair.values) >= FEWEST_PAIRS and pair.incomparable is None and pair.held is None
 
 
 def threshold_of(scenario: Scenario, metric: str) -> float:
@@ -75,6 +75,8 @@ def _ungated(pair: Pairs, scale: Scale) -> dict[str, Any]:
     if pair.incomparable is not None or not pair.values:
         why = pair.incomparable or "no block has its pair at every rung"
         return {**known, "ratio": None, "reason": f"not comparable: {why}"}
+    if pair.held is not None:
+        known["reason"] = f"not proven: {pair.held}"
     return {**known, **_estimate(pair, scale)}
 
 
@@ -128,7 +130,7 @@ class Unproven(msgspec.Struct, frozen=True):
     arms: tuple[str, str]
     metric: str
     bound: float | None = None  # upper 95 % bound of the relative change for the worse; None: there is no such mean
-    why: str | None = None  # what makes every point incomparable
+    why: str | None = None  # what makes every point incomparable, or keeps it from proving anything
 
 
 def not_ruled_out(pairs: Sequence[Pairs], scenario: Scenario) -> list[Unproven]:
@@ -149,7 +151,8 @@ def _unproven(points: Sequence[Pairs], threshold: float) -> Unproven | None:
     arms, metric = points[0].arms, points[0].metric
     comparable = [pair for pair in points if gates(pair)]
     if not comparable:
-        return Unproven(arms, metric, why=next((pair.incomparable for pair in points if pair.incomparable), None))
+        whys = (pair.incomparable or pair.held for pair in points)
+        return Unproven(arms, metric, why=next((why for why in whys if why), None))
     sign = -1.0 if metric == "good_per_s" else 1.0
     values = sign * np.asarray(over_points(comparable)[1])
     if len(values) < FEWEST_PAIRS:

@@ -11,6 +11,8 @@ from scipy import stats
 
 from reports.figures import bunching, clock, tokens
 from reports.measured import Measured, Values
+from scenarios.places import swaps
+from scenarios.scenario import Scenario
 
 CROWDED = 0.25  # chance that N/4 others fall within one TTFT of a request, in lockstep or not: binomial, 2 TTFT / E2E
 BUNCHED, MANY_TOKENS, CACHED_SHARE, LENGTH_MISS, COUNT_DIFFERENCE = 0.5, 1.2, 0.01, 0.02, 0.02
@@ -31,6 +33,17 @@ def warnings(steps: Sequence[Measured]) -> list[dict[str, Any]]:
         }
         for entry in found.values()
     ]
+
+
+def scenario_warnings(scenario: Scenario) -> list[dict[str, Any]]:
+    """Doubts about a whole run, from what was asked."""
+    if scenario.compare.order != "parallel":
+        return []
+    text = "The arms were measured at once, each on hardware of its own: their difference includes the hardware's."
+    if swaps(scenario):
+        text += " They changed places half way, so that it falls on both alike and widens the intervals."
+    advice = "Measure them in turn on the same hardware where a difference of a few per cent matters."
+    return [{"code": "parallel arms", "text": text, "advice": advice, "steps": []}]
 
 
 def _sentence(text: str) -> str:

@@ -38,6 +38,7 @@ class Pairs(msgspec.Struct, frozen=True, kw_only=True):
     values: tuple[float, ...]
     blocks: tuple[int, ...]
     incomparable: str | None = None
+    held: str | None = None  # why these pairs, though comparable, prove nothing
 
     @property
     def cost(self) -> tuple[float, ...]:

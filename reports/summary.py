@@ -11,9 +11,10 @@ from exporters.record import Run
 from reports import figures
 from reports.capacity import capacities, rung_slos
 from reports.compare import comparisons
-from reports.doubts import warnings
+from reports.doubts import scenario_warnings, warnings
 from reports.measured import Measured, counting, measured_steps
 from reports.pairs import all_pairs
+from reports.places import held_to_places
 from reports.verdict import Evidence, verdict
 
 FORMAT = 1
@@ -22,7 +23,7 @@ FORMAT = 1
 def summarize(run: Run) -> dict[str, Any]:
     """Every figure of a run; what was not measured is absent."""
     scenario, steps = run.scenario, measured_steps(run)
-    pairs = all_pairs(steps, scenario)
+    pairs = held_to_places(all_pairs(steps, scenario), scenario, run.manifest.get("aa"))
     compared = comparisons(pairs, scenario)
     rungs = rung_slos(steps, scenario)
     stopped = stopped_why(run.manifest)
@@ -40,7 +41,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "cost": {},
         "waste": {},
         "anomalies": [],
-        "warnings": warnings(steps),
+        "warnings": [*scenario_warnings(scenario), *warnings(steps)],
     }
 
 

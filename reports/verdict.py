@@ -32,7 +32,7 @@ def verdict(evidence: Evidence) -> dict[str, Any]:
     """Status, exit code, reasons; a recommendation where there are two arms."""
     status, reasons = _status(evidence)
     figures: dict[str, Any] = {"status": status, "exit_code": EXIT_CODES[status], "reasons": reasons}
-    if len(evidence.scenario.arms) > 1:
+    if len(evidence.scenario.arms) > 1 and evidence.scenario.compare.aa is not True:  # nothing ships from an A/A run
         figures["recommendation"] = {"pass": "adopt", "fail": "reject"}.get(status, "inconclusive")
     return figures
 
@@ -51,11 +51,15 @@ def _status(evidence: Evidence) -> tuple[str, list[str]]:
 
 
 def _regressions(evidence: Evidence) -> list[str]:
+    """What is proven worse; of an A/A run whatever is proven, since its arms are the same thing."""
+    aa = evidence.scenario.compare.aa is True
+    proven = ("worse", "better") if aa else ("worse",)
     return [
-        f"{_where(comparison)}: {WORDS[comparison['metric']]} changed by {comparison['ratio'] - 1:+.1%} "
-        f"({' to '.join(comparison['arms'])}), proven worse over {comparison['n_pairs']} pairs."
+        f"{'A/A: ' if aa else ''}{_where(comparison)}: {WORDS[comparison['metric']]} changed by "
+        f"{comparison['ratio'] - 1:+.1%} ({' to '.join(comparison['arms'])}), proven {comparison['verdict']} over "
+        f"{comparison['n_pairs']} pairs{', though both are the same' if aa else ''}."
         for comparison in evidence.comparisons
-        if comparison["verdict"] == "worse"
+        if comparison["verdict"] in proven
     ]
 
 
@@ -106,6 +110,9 @@ def _open_questions(evidence: Evidence) -> list[str]:
     pairs = max(len(pair.values) for pair in evidence.pairs)
     if pairs < FEWEST_PAIRS and not all(one.why for one in unproven):
         return [f"Two arms with {pairs} pairs: a gate needs {FEWEST_PAIRS} or more; raise [plan] blocks."]
+    held = {pair.held for pair in evidence.pairs}
+    if unproven and len(held) == 1 and None not in held:  # one reason for all: said once
+        return [f"Nothing is proven: {held.pop()}."]
     return [_unproven(one, evidence) for one in unproven]
 
 
