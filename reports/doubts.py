@@ -10,7 +10,9 @@ import numpy as np
 from scipy import stats
 
 from reports.figures import bunching, clock, tokens
+from reports.fleet import sick_worker
 from reports.measured import Measured, Values
+from reports.units import duration
 from scenarios.places import swaps
 from scenarios.scenario import Scenario
 
@@ -169,6 +171,19 @@ def _user_clock(step: Measured) -> Doubt | None:
     )
 
 
+def _sick_worker(step: Measured) -> Doubt | None:
+    sick = sick_worker(step)
+    if sick is None:
+        return None
+    text = (
+        f"worker {sick.index} is not like the others: it reads {duration(sick.lag_s)} late (the others "
+        f"{duration(sick.others_lag_s)}); without it the step's TTFT {sick.quantile} is {duration(sick.without_s)} "
+        f"instead of {duration(sick.ttft_s)}"
+    )
+    return f"worker {sick.index}", text, "look at that machine: its CPU, its network, what else runs there"
+
+
 RULES: tuple[Callable[[Measured], Doubt | None], ...] = (
     _invalid, _few, _bunched, _several_tokens, _counted_by_client, _count_differs, _cached, _length_missed, _user_clock,
+    _sick_worker,
 )  # fmt: skip

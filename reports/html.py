@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import charts, effects, latency, trust
+from reports import charts, effects, latency, swarm, trust
 from reports.definitions import DEFINITIONS
 from reports.headline import arms_of, headline, operating_load
 from reports.tables import cell_key
@@ -77,6 +77,8 @@ def _trust(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
     return {
         "invalid": trust.invalid_table(trust.all_steps(summary)),
         "measured": trust.measured_table(summary, manifest),
+        "workers": swarm.workers_table(summary),
+        "placement": swarm.placement_table(summary),
         "checks": trust.checks_table(manifest.get("check") or []),
         "facts": trust.facts_table(summary, manifest),
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports import effects, latency, trust
+from reports import effects, latency, swarm, trust
 from reports.headline import headline, operating_load
 from reports.units import plain
 
@@ -45,6 +45,7 @@ def render_markdown(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         latency.outcomes_table(trust.all_steps(summary)),
         trust.invalid_table(trust.all_steps(summary)),
         trust.measured_table(summary, manifest),
+        swarm.workers_table(summary),
     ]
     return _PAGES.get_template("report.md").render(
         banners=trust.banners(summary, manifest),

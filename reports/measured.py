@@ -19,7 +19,7 @@ Values = npt.NDArray[np.float64]
 LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
 COLUMNS = (
     *LATENCIES, "sent_ns", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "client_output_tokens",
-    "requested_tokens", "chunks", "schedule_lag_s",
+    "requested_tokens", "chunks", "schedule_lag_s", "worker", "lag_max_s",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from reports import figures
 from reports.capacity import capacities, rung_slos
 from reports.compare import comparisons
 from reports.doubts import scenario_warnings, warnings
+from reports.fleet import fleet_figures, users_by_worker
 from reports.measured import Measured, counting, measured_steps
 from reports.pairs import all_pairs
 from reports.places import held_to_places
@@ -63,6 +64,7 @@ def _run(manifest: dict[str, Any], steps: Sequence[Measured]) -> dict[str, Any]:
         "seed": manifest["seed"],
         "calibration": manifest.get("calibration"),
         "rows": manifest.get("rows"),
+        "fleet": fleet_figures(steps, manifest),
     }
     return {name: value for name, value in known.items() if value is not None or name == "ended"}  # null: it was killed
 
@@ -81,6 +83,7 @@ def step_figures(step: Measured) -> dict[str, Any]:
         "valid": record.valid,
         "why_invalid": list(record.why_invalid),
         "window_s": record.window_s,
+        "users_by_worker": users_by_worker(step) or None,
         **_common([step]),
         **figures.latencies([step]),
         "client": figures.client([step]),
