@@ -108,9 +108,12 @@ class Bar:
 
 
 def describe(record: StepRecord) -> str:
-    """A finished step in one line."""
+    """A finished step in one line: whether it counts, and whether all that its workers sent has come."""
     state = "ok" if record.valid else f"invalid: {record.why_invalid[0]}"
-    return f"{record.step.id} {state}"
+    parts = record.workers.values()
+    sent, received = sum(part.rows_sent for part in parts), sum(part.rows_received for part in parts)
+    rows = f" · {received:,} of {sent:,} rows of {len(parts)} workers" if len(parts) > 1 else ""
+    return f"{record.step.id} {state}{rows}"
 
 
 def time_left(began: float, done: int, steps: int, expected_s: float) -> str:
