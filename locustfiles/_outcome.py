@@ -45,7 +45,7 @@ def classify(reply: Reply, failure: Failure | None, asked_tokens: int | None) ->
         return _of_failure(reply, failure)
     if reply.finish_reason in ("error", "abort"):
         return "error_in_stream", f"the server ended the reply with finish reason {reply.finish_reason}"
-    if not (reply.text or reply.reasoning or reply.tool_calls):
+    if not (reply.text or reply.reasoning or reply.tool_calls or reply.answers):
         return _of_nothing(reply)
     if not reply.done and reply.finish_reason is None:
         return "stream_broken", "the stream ended without a finish reason and without [DONE]"

@@ -24,16 +24,17 @@ class Service:
         self.name, self.arm = name, arm
         self.target = Target.from_arm(arm)
         self.dialect: Dialect = DIALECTS[arm.api]
-        self.path = arm.path or _joined(self.target.path, self.dialect.path)
+        self.stream = request.stream and self.dialect.generates
         self.deadlines = Deadlines(
-            total_s=request.timeout, first_token_s=request.first_token_timeout if request.stream else 0.0
+            total_s=request.timeout, first_token_s=request.first_token_timeout if self.stream else 0.0
         )
-        self.stream = request.stream
         self.renew_key()
 
     def renew_key(self) -> None:
         """Read the key again (projected tokens expire within the hour)."""
-        self._headers = {**self.arm.headers, **self.dialect.headers(read_key(self.arm))}
+        given = {name.lower() for name in self.arm.headers}
+        usual = self.dialect.headers(read_key(self.arm))
+        self._headers = {**{name: usual[name] for name in usual if name not in given}, **self.arm.headers}
 
     def connect(self) -> Connection:
         """A new keep-alive connection; it connects with its first exchange."""
@@ -42,7 +43,8 @@ class Service:
     def send(self, connection: Connection, ask: Ask, timeline: Timeline, reply: Reply) -> Failure | None:
         """One exchange: blocks the calling greenlet until the reply is complete, failed or past its deadline."""
         body = self.dialect.body(ask)
-        first = head("POST", self.target, self.path, self._headers, sum(map(len, body)))
+        path = self.arm.path or _joined(self.target.path, self.dialect.path(ask))
+        first = head("POST", self.target, path, self._headers, sum(map(len, body)))
         return connection.exchange([first, *body], reply, timeline, self.deadlines)
 
     def reply(self, chunks: array[int]) -> Reply:

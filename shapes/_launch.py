@@ -14,7 +14,7 @@ from scenarios.scenario import Scenario
 from shapes._shape import new_directory
 
 ROOM = Path(__file__).resolve().parent.parent
-ENTRIES = {"openai-chat": "chat"}  # api -> entry file
+ENTRIES = {"openai-chat": "chat", "openai-completions": "completion"}  # api -> entry file
 
 
 def launch(

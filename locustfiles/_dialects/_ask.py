@@ -38,6 +38,7 @@ class Reply(Protocol):
     text: list[str]
     reasoning: list[str]
     tool_calls: list[str]
+    answers: int  # what it brings that is no text: vectors, scores
     finish_reason: str | None
     model: str | None
     error: str | None  # what an error object says, or why the reply cannot be read: one clean line
@@ -45,7 +46,7 @@ class Reply(Protocol):
     first_visible_ns: int | None
     first_chunk_tokens: int | None
     streamed: bool  # it came as events
-    done: bool  # [DONE], or a whole non-streamed reply
+    done: bool  # the API's own end, or a whole non-streamed reply
     status: int
     headers: dict[str, str]
     head: bytes  # the first bytes of the body, for messages
@@ -68,7 +69,11 @@ class Dialect(Protocol):
     """One API: how to ask, and how to read the answer."""
 
     name: str
-    path: str
+    generates: bool  # answers with tokens; else with vectors or scores, which are not streamed
+    verified: bool  # tested against a recording of a real server
+
+    def path(self, ask: Ask) -> str:
+        """Where it is asked, below the arm's URL."""
 
     def body(self, ask: Ask) -> tuple[bytes, ...]:
         """The request's body in pieces; the prompt is spliced, never encoded again."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openai_pieces import DONE, END, EVENTS, JSON, LITELLM_USAGE, ROLE, delta, event, read
 
 from locustfiles._dialects import Usage
-from locustfiles._dialects import _openai_reply as replies
+from locustfiles._dialects import _incoming as replies
 from locustfiles._dialects._openai_reply import ChatReply
 
 

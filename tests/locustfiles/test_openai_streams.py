@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from openai_pieces import DONE, END, EVENTS, JSON, LITELLM_USAGE, ROLE, delta, event, read, recorded, told
 
 from locustfiles._dialects import Usage
-from locustfiles._dialects._openai_reply import HEAD_BYTES, ChatReply
+from locustfiles._dialects._incoming import HEAD_BYTES
+from locustfiles._dialects._openai_reply import ChatReply
 
 
 def test_a_real_forced_stream() -> None:
