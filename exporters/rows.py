@@ -40,13 +40,47 @@ def _column(name: str, annotation: object) -> pa.Field:
 
 SCHEMA = pa.schema([_column(name, kind) for name, kind in typing.get_type_hints(Sample).items()])
 STREAM_HEAD: bytes = SCHEMA.serialize().to_pybytes()
+PREFIX = 8  # of an IPC message: a marker, the length of its metadata
+
+# Buffers are compressed by themselves, so any Arrow reader reads the file. LZ4 takes 0.05 ms for 100 rows, zstd 0.7 ms
+# for a tenth less: too long for a process that stamps chunks. A few rows are smaller as they are.
+COMPRESSED_FROM = 16
+LZ4 = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+PLAIN = pa.ipc.IpcWriteOptions()
 
 
 def pack(samples: Sequence[Sample]) -> bytes:
     """One Arrow IPC record batch without its schema: packed columns in the order of Sample's fields."""
+    return _message(_batch(samples), LZ4 if len(samples) >= COMPRESSED_FROM else PLAIN)
+
+
+def _batch(samples: Sequence[Sample]) -> pa.RecordBatch:
     columns = zip(*map(msgspec.structs.astuple, samples), strict=True) if samples else ((),) * len(SCHEMA)
     arrays = [_array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
-    return pa.record_batch(arrays, schema=SCHEMA).serialize().to_pybytes()  # type: ignore[no-any-return]
+    return pa.record_batch(arrays, schema=SCHEMA)
+
+
+def _message(batch: pa.RecordBatch, options: pa.ipc.IpcWriteOptions) -> bytes:
+    """The batch alone, cut out of a stream: pyarrow compresses nowhere else."""
+    sink = pa.BufferOutputStream()
+    stream = pa.ipc.new_stream(sink, SCHEMA, options=options)
+    stream.write_batch(batch)
+    return sink.getvalue()[len(STREAM_HEAD) :].to_pybytes()  # type: ignore[no-any-return]
+
+
+def head_size(packed: bytes) -> int:
+    """How long the head of one whole record batch is, at the cost of a look; RecordError when it is none.
+
+    Heads of a schema differ in length by what a batch leaves out, not by its values.
+    """
+    try:
+        message = pa.ipc.read_message(pa.py_buffer(packed))
+    except (pa.ArrowException, OSError, EOFError) as error:
+        raise RecordError(f"a worker sent rows that cannot be read: {_line(error)}") from None
+    head = len(packed) - (message.body.size if message.body else 0)
+    if message.type != "record batch" or head != PREFIX + message.metadata.size:
+        raise RecordError(f"a worker sent rows that cannot be read: {message.type} of {len(packed)} bytes")
+    return head
 
 
 def unpack(packed: bytes) -> pa.RecordBatch:

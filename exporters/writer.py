@@ -27,7 +27,7 @@ from exporters.files import (
     refusals,
     replace_json,
 )
-from exporters.rows import STREAM_HEAD, convert_rows, next_stream, unpack
+from exporters.rows import STREAM_HEAD, convert_rows, head_size, next_stream, unpack
 
 __all__ = ["RunWriter", "convert", "replace_json"]
 
@@ -38,6 +38,7 @@ class RunWriter:
     def __init__(self, directory: Path, manifest: dict[str, Any], steps: list[StepRecord], locked: int) -> None:
         self.directory, self._manifest, self._lock = directory, manifest, locked
         self._steps = [msgspec.Raw(msgspec.json.encode(step)) for step in steps]  # each is encoded once
+        self._heads: set[int] = set()  # lengths of batches' heads that belong to our schema
         replace_json(directory / MANIFEST, manifest, indent=2)
         with refusals(directory):
             self._rows = Appended(next_stream(directory))
@@ -66,8 +67,11 @@ class RunWriter:
             return cls(directory, {**manifest, "ended": None, "stopped": None}, steps, locked)
 
     def rows(self, packed: bytes) -> None:
-        """Append one packed batch: a copy into the kernel, after a look at its head."""
-        unpack(packed)
+        """Append one packed batch: a copy into the kernel; of batches with heads alike, the first was read through."""
+        head = head_size(packed)
+        if head not in self._heads:
+            unpack(packed)
+            self._heads.add(head)
         with refusals(self.directory):
             self._rows.append(packed)
 

@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from exporters.record import RecordError, Run, RunWriter, convert
@@ -394,11 +395,14 @@ def test_a_disk_too_full_for_the_end_keeps_the_stream(tiny_disk: Path) -> None:
 def test_rows_that_are_none_do_not_reach_the_file(tmp_path: Path) -> None:
     """A batch that cannot be read would hide all that comes after it: refused before it is written."""
     writer = begun(tmp_path)
-    with pytest.raises(RecordError, match="rows that cannot be read"):
-        writer.rows(b"not rows")
-    writer.rows(rows(1, 1))
+    writer.rows(rows(0, 20))
+    narrower = pa.record_batch([pa.array([1])], names=["block"]).serialize().to_pybytes()
+    for bad in (b"not rows", rows(20, 20)[:-1], rows(20, 20) + b"\x00", narrower):
+        with pytest.raises(RecordError, match="rows that cannot be read"):
+            writer.rows(bad)
+    writer.rows(rows(20, 1))
 
-    assert ids(Run.open(tmp_path)) == [1]
+    assert ids(Run.open(tmp_path)) == list(range(21))
     assert (tmp_path / "requests.arrows").read_bytes().startswith(STREAM_HEAD)
     writer.finish()
 

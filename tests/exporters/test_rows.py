@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporters.record import RecordError, pack, unpack
-from exporters.rows import SCHEMA, STREAM_HEAD, convert_rows, read_rows, read_stream
+from exporters.rows import COMPRESSED_FROM, SCHEMA, STREAM_HEAD, convert_rows, head_size, read_rows, read_stream
 from exporters.sample import Outcome, Sample
 from tests.exporters.runs import row, rows
 
@@ -42,6 +42,25 @@ def as_dicts(rows: list[Sample]) -> list[dict[str, object]]:
 def test_packing_keeps_every_value(rows: list[Sample]) -> None:
     """What `unpack` gives back is what was packed, None included, in the same order."""
     assert unpack(pack(rows)).to_pylist() == as_dicts(rows)
+
+
+@pytest.mark.parametrize("count", [COMPRESSED_FROM - 1, COMPRESSED_FROM, 300])
+def test_many_rows_are_compressed_and_keep_their_values(count: int) -> None:
+    """A report of 300 rows takes less than 180 B a row; one row fewer than are compressed is as whole as one more."""
+    given_rows = [row(number, error="é" * (number % 3)) for number in range(count)]
+    packed = pack(given_rows)
+
+    assert unpack(packed).to_pylist() == as_dicts(given_rows)
+    assert len(packed) < (180 * count if count == 300 else 700 * count)
+
+
+def test_a_head_is_looked_at_without_its_rows() -> None:
+    """Batches of one kind have heads of one length, however many rows; a byte too many or too few is refused."""
+    assert head_size(rows(0, 1)) == head_size(rows(1, 9))
+    assert head_size(rows(0, 20)) == head_size(rows(1, 900))
+    for broken in (rows(0, 20) + b"12345678", rows(0, 20)[:-1], STREAM_HEAD):
+        with pytest.raises(RecordError, match="rows that cannot be read"):
+            head_size(broken)
 
 
 def test_the_columns_are_the_fields_of_a_sample() -> None:
@@ -82,7 +101,7 @@ def test_what_is_no_batch_is_refused(packed: bytes) -> None:
     assert "\n" not in str(refused.value)
 
 
-BATCHES = [rows(1, 3), rows(4, 1), rows(5, 4)]
+BATCHES = [rows(1, 3), rows(4, 20), rows(24, 4)]
 WHOLE = STREAM_HEAD + b"".join(BATCHES)
 
 
@@ -93,7 +112,7 @@ def test_a_stream_is_readable_at_any_length(tmp_path_factory: pytest.TempPathFac
     path = tmp_path_factory.mktemp("cut") / "requests.arrows"
     path.write_bytes(WHOLE[:length])
     ends = [len(STREAM_HEAD) + sum(map(len, BATCHES[: i + 1])) for i in range(3)]
-    counts = [3, 1, 4]
+    counts = [3, 20, 4]
 
     assert [batch.num_rows for batch in read_stream(path)] == [counts[i] for i in range(3) if ends[i] <= length]
 
