@@ -20,7 +20,9 @@ Delay = Annotated[float, msgspec.Meta(ge=0, extra={"reads": "seconds"})]
 Rungs = Annotated[tuple[Count, ...], msgspec.Meta(min_length=1, extra={"reads": "rungs"})]
 Threshold = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Sizes = Annotated[dict[str, Count], msgspec.Meta(min_length=1)]
-APIS = ("openai-chat", "openai-completions")  # the dialects that this version speaks
+APIS = (  # the dialects that this version speaks
+    "openai-chat", "openai-completions", "openai-responses", "anthropic-messages",
+)  # fmt: skip
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,7 +14,7 @@ from scenarios.scenario import Scenario
 from shapes._shape import new_directory
 
 ROOM = Path(__file__).resolve().parent.parent
-ENTRIES = {"openai-chat": "chat", "openai-completions": "completion"}  # api -> entry file
+ENTRIES = {"openai-completions": "completion"}  # api -> entry file, where it is not chat
 
 
 def launch(
@@ -54,6 +54,6 @@ def free_port() -> int:
 def locust_options(scenario: Scenario, directory: Path) -> list[str]:
     """Entry files by the arms' api; Locust's own output goes into the run directory, not onto the terminal."""
     api = next(iter(scenario.arms.values())).api
-    entries = f"{ROOM / 'locustfiles' / ENTRIES[api]}.py,{ROOM / 'shapes' / 'ladder.py'}"
+    entries = f"{ROOM / 'locustfiles' / ENTRIES.get(api, 'chat')}.py,{ROOM / 'shapes' / 'ladder.py'}"
     quiet = ["--headless", "--only-summary", "--logfile", str(directory / "locust.log")]
     return ["-f", entries, *quiet, "--json-file", str(directory / "locust")]

@@ -1,9 +1,17 @@
 """One small file per API, behind one table."""
 
 from locustfiles._dialects._ask import Ask, Dialect, Reply, Usage
+from locustfiles._dialects.anthropic_messages import AnthropicMessages
 from locustfiles._dialects.openai_chat import OpenAIChat
 from locustfiles._dialects.openai_completions import OpenAICompletions
+from locustfiles._dialects.openai_responses import OpenAIResponses
 
 __all__ = ["DIALECTS", "Ask", "Dialect", "Reply", "Usage"]
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (OpenAIChat(), OpenAICompletions())}
+SPOKEN: tuple[Dialect, ...] = (
+    OpenAIChat(),
+    OpenAICompletions(),
+    OpenAIResponses(),
+    AnthropicMessages(),
+)
+DIALECTS = {dialect.name: dialect for dialect in SPOKEN}

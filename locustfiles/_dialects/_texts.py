@@ -25,7 +25,7 @@ def flattened(messages: bytes) -> bytes:
         given = msgspec.json.decode(messages)
     except UNREADABLE:
         given = []
-    texts = [text for message in given if isinstance(message, dict) for text in _texts(message.get("content"))]
+    texts = [text for message in given if isinstance(message, dict) for text in texts_of(message.get("content"))]
     return escaped("\n\n".join(texts))
 
 
@@ -34,7 +34,7 @@ def escaped(text: str) -> bytes:
     return msgspec.json.encode(text)[1:-1]
 
 
-def _texts(content: Any) -> list[str]:
+def texts_of(content: Any) -> list[str]:
     if isinstance(content, str):
         return [content]
     parts = content if isinstance(content, list) else []

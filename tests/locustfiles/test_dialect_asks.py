@@ -21,6 +21,10 @@ SENT: dict[str, tuple[str, dict]] = {
         "model": "m", "stream": True, "stream_options": {"include_usage": True}, "ignore_eos": True, "max_tokens": 7,
         "min_tokens": 7, "prompt": TEXT,
     }),
+    "anthropic-messages": ("/v1/messages", {
+        "model": "m", "stream": True, "max_tokens": 7, "messages": [{"role": "user", "content": TEXT}],
+    }),
+    "openai-responses": ("/v1/responses", {"model": "m", "stream": True, "max_output_tokens": 7, "input": TEXT}),
 }  # fmt: skip
 
 
@@ -44,3 +48,28 @@ def test_a_prompt_is_spliced_not_encoded(api: str) -> None:
 def test_one_text_of_many_messages() -> None:
     """APIs that take one text get the messages' texts, parted by an empty line; an image has no place there."""
     assert sent("openai-completions", ask(prompt=CHAT, nonce=b""))["prompt"] == "be brief\n\nhi"
+
+
+def test_anthropic_has_a_place_of_its_own_for_the_system() -> None:
+    """A task's system message leaves the messages; the others go as they are, parts and all."""
+    body = sent("anthropic-messages", ask(prompt=CHAT, nonce=b""))
+
+    assert body["system"] == "be brief"
+    assert [message["role"] for message in body["messages"]] == ["user"]
+    assert body["messages"][0]["content"][1]["type"] == "image_url"
+
+
+@pytest.mark.parametrize("api", ["anthropic-messages", "openai-responses"])
+def test_extra_body_adds_but_the_scenario_wins(api: str) -> None:
+    """What the scenario says elsewhere cannot be changed by extra_body; everything else goes through."""
+    extra = b'"temperature":0,"model":"other","stream":false'
+
+    assert sent(api, ask(extra=extra)) == {**SENT[api][1], "temperature": 0}
+
+
+def test_keys_go_where_each_api_wants_them() -> None:
+    """A bearer for most, x-api-key with a version for Anthropic; without a key no such header."""
+    assert DIALECTS["openai-responses"].headers("k")["authorization"] == "Bearer k"
+    assert DIALECTS["anthropic-messages"].headers("k")["x-api-key"] == "k"
+    assert DIALECTS["anthropic-messages"].headers(None)["anthropic-version"] == "2023-06-01"
+    assert [api for api in DIALECTS if set(DIALECTS[api].headers(None)) & {"authorization", "x-api-key"}] == []

@@ -6,7 +6,7 @@ import typing
 from array import array
 
 import pytest
-from dialect_pieces import EVENTS, FIXTURES, JSON, LINES, kind_of, read, recorded, told
+from dialect_pieces import EVENTS, FIXTURES, JSON, LINES, events, kind_of, read, recorded, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,9 +14,9 @@ from exporters.sample import Outcome
 from locustfiles._dialects import DIALECTS, Usage
 from locustfiles._outcome import classify
 from scenarios.scenario import APIS
-from shapes._launch import ENTRIES
+from shapes._launch import ENTRIES, ROOM
 
-COMPLETIONS = "openai-completions"
+COMPLETIONS, MESSAGES, RESPONSES = "openai-completions", "anthropic-messages", "openai-responses"
 MODEL, RED = "smollm2-135m", "1. Red: The color of the"
 
 # file -> api, what it tells beside model, and a natural or forced end (the outcome is ok)
@@ -26,6 +26,19 @@ RECORDED: dict[str, tuple[str, dict]] = {
     }),
     "llamacpp_completions_whole.json": (COMPLETIONS, {
         "text": "\n\nThe sentence should be in the", "usage": Usage(10, 8, 9), "finish": "length", "streamed": False,
+    }),
+    "llamacpp_messages.sse": (MESSAGES, {"text": RED, "usage": Usage(40, 8, 0), "finish": "length", "chunks": 8}),
+    "llamacpp_messages_cached.sse": (MESSAGES, {
+        "text": "Hello there, welcome to the world of the internet. I'm here to help you with whatever you need. "
+                "What's on your mind?",
+        "usage": Usage(22, 29, 5), "finish": "stop", "chunks": 28,
+    }),
+    "llamacpp_messages_whole.json": (MESSAGES, {
+        "text": RED, "usage": Usage(40, 8, 39), "finish": "length", "streamed": False,
+    }),
+    "llamacpp_responses.sse": (RESPONSES, {"text": RED, "usage": Usage(40, 8, 39), "finish": "stop", "chunks": 8}),
+    "llamacpp_responses_whole.json": (RESPONSES, {
+        "text": RED, "usage": Usage(40, 8, 39), "finish": "stop", "streamed": False,
     }),
 }  # fmt: skip
 USUAL = {
@@ -40,8 +53,9 @@ def streams() -> list[str]:
 
 def test_the_tables_know_the_same_apis() -> None:
     """What a scenario may say, what is spoken and what has an entry file are the same."""
-    assert set(APIS) == set(DIALECTS) == set(ENTRIES)
+    assert set(APIS) == set(DIALECTS) >= set(ENTRIES)
     assert [name for name in APIS if DIALECTS[name].name != name] == []
+    assert [entry for entry in ENTRIES.values() if not (ROOM / "locustfiles" / f"{entry}.py").is_file()] == []
 
 
 def test_verified_means_recorded() -> None:
@@ -165,3 +179,80 @@ def test_a_stream_without_its_end_is_broken(name: str) -> None:
     api, body = RECORDED[name][0], recorded(name)
 
     assert classify(read(api, body[: len(body) // 2], headers=kind_of(name)), None, 5)[0] == "stream_broken"
+
+
+# What the recordings do not hold, after the APIs' documentation.
+
+
+def test_anthropic_thinks_calls_and_pings() -> None:
+    """Thinking, a tool's name and its input are chunks; a ping and a signature are none; input is all of it."""
+    counts = {"input_tokens": 3, "cache_read_input_tokens": 10, "cache_creation_input_tokens": 20, "output_tokens": 1}
+    said = events(
+        {"type": "message_start", "message": {"model": "claude", "content": [], "usage": counts}},
+        {"type": "ping"},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "hm"}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "EqQB"}},
+        {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "Hi"}},
+        {"type": "content_block_start", "index": 2, "content_block": {"type": "tool_use", "name": "get", "input": {}}},
+        {"type": "content_block_delta", "index": 2, "delta": {"type": "input_json_delta", "partial_json": '{"a":1}'}},
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 15}},
+        {"type": "message_stop"},
+        named=True,
+    )
+    reply = read(MESSAGES, *said.splitlines(keepends=True))
+
+    assert told(reply) == {
+        **USUAL, "text": "Hi", "reasoning": "hm", "calls": 'get{"a":1}', "usage": Usage(33, 15, 10), "chunks": 4,
+        "finish": "tool_calls", "model": "claude",
+    }  # fmt: skip
+    assert reply.first_visible_ns == reply.chunks[1]
+
+
+def test_a_full_context_in_anthropics_words() -> None:
+    """llama.cpp refuses a message that is too long as it refuses a chat."""
+    reply = read(MESSAGES, recorded("llamacpp_messages_too_long.json"), status=400, headers=JSON)
+
+    assert classify(reply, None, 8)[0] == "context_overflow"
+
+
+def test_anthropic_that_breaks_off_has_no_output_count() -> None:
+    """What `message_start` says of the output is no count of it."""
+    start = {"type": "message_start", "message": {"usage": {"input_tokens": 3, "output_tokens": 1}}}
+
+    assert read(MESSAGES, events(start, named=True)).usage == Usage(3, None)
+
+
+def test_responses_reason_call_and_end_incomplete() -> None:
+    """Reasoning and calls are chunks; `incomplete` at its token limit is a length; counts come with the end."""
+    usage = {"input_tokens": 9, "output_tokens": 20, "output_tokens_details": {"reasoning_tokens": 12}}
+    last = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "usage": usage}
+    said = events(
+        {"type": "response.created", "response": {"status": "in_progress", "model": "gpt", "usage": None}},
+        {"type": "response.output_item.added", "item": {"type": "reasoning", "summary": []}},
+        {"type": "response.reasoning_summary_text.delta", "delta": "hm"},
+        {"type": "response.output_text.delta", "delta": "Hi"},
+        {"type": "response.output_text.done", "text": "Hi"},
+        {"type": "response.output_item.added", "item": {"type": "function_call", "name": "get", "arguments": ""}},
+        {"type": "response.function_call_arguments.delta", "delta": "{}"},
+        {"type": "response.incomplete", "response": last},
+        named=True,
+    )
+    reply = read(RESPONSES, said)
+
+    assert told(reply) == {
+        **USUAL, "text": "Hi", "reasoning": "hm", "calls": "get{}", "usage": Usage(9, 20, None, 12), "chunks": 4,
+        "finish": "length", "model": "gpt",
+    }  # fmt: skip
+    assert classify(reply, None, 20) == ("ok", None)
+    assert classify(reply, None, 30)[0] == "truncated"
+
+
+def test_a_failed_response_is_a_failure() -> None:
+    """`response.failed` says why in the response, `error` in the event."""
+    why = {"code": "server_error", "message": "boom"}
+    failed = {"type": "response.failed", "response": {"status": "failed", "error": why}}
+
+    assert classify(read(RESPONSES, events(failed, named=True)), None, 5) == ("error_in_stream", "boom (server_error)")
+    assert classify(read(RESPONSES, events({"type": "error", **why})), None, 5)[1] == "boom (server_error)"
