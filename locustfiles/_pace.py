@@ -211,12 +211,17 @@ class Pace:
             return slot.turn > 0
         return order.phase in SENDING
 
-    def begin(self, slot: Slot, now: int) -> Turn:
-        """Book a request as sent now."""
+    def begin(self, slot: Slot, now: int) -> Turn | None:
+        """Book a request as sent now; None when an order has come since `wait` that lets this user send nothing.
+
+        Locust goes once around its loop in between: a request that slipped through there would outlive the drain.
+        """
+        if not self._may_send(slot, self.order):
+            return None
         order, backoff, slot.backoff_s = self.order, slot.backoff_s, 0.0
         if order.phase == "warmup":
             slot.warmed = order.seq
-        phase = SENDING.get(order.phase, "drain")
+        phase = SENDING[order.phase]
         number = slot.turn if order.phase in ("settle", "window", "tail") else UNCOUNTED_FROM + slot.turn
         lane, user = self._place(slot)
         turn = Turn(order, lane, phase, user, number, backoff, now)

@@ -42,6 +42,8 @@ class LlmUser(User):
     def ask(self) -> None:
         """Send one request and book it, also when Locust ends the user in the middle."""
         turn = self.swarm.pace.begin(self.slot, time.monotonic_ns())
+        if turn is None:
+            return
         ask = self.swarm.asks.make(turn)
         timeline = Timeline()
         service = self.swarm.service(turn)

@@ -253,3 +253,15 @@ def test_parallel_arms_fill_one_window(users: int, turns: int, minimum: int) -> 
         process.send(behind[number % users])
 
     assert process.answered()[-1] == "window"
+
+
+def test_nothing_is_sent_once_the_drain_has_begun() -> None:
+    """A user that was given leave just before the drain order sends nothing after it: nobody would wait for that."""
+    process = Process(1)
+    process.order("settle")
+    process.send(0)
+    process.pace.wait(process.slots[0], process.clock.now)
+    process.order("drain")
+
+    assert process.answered()[-1] == "drain"
+    assert process.pace.begin(process.slots[0], process.clock.ns) is None
