@@ -110,7 +110,7 @@ class Inbox:
         account.rows_received += delta.rows
         for step, tally in delta.tally.items():
             self.part(step, delta.worker).add(tally["by_outcome"])
-        self.tally.merge(Tally.from_wire(delta.tally))
+        self.tally.merge_packed(delta.tally)
         self._remember(account.heard_s, delta)
         self._on_delta(delta)
 

@@ -85,13 +85,30 @@ class StepTally:
         """Add another part of the same step."""
         for name in SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for outcome, count in other.by_outcome.items():
-            self.by_outcome[outcome] = self.by_outcome.get(outcome, 0) + count
+        self._add_outcomes(other.by_outcome)
         for name in SKETCHES:
             getattr(self, name).merge(getattr(other, name))
 
+    def pack(self) -> dict[str, Any]:
+        """For a message: sums by name, sketches as they pack themselves."""
+        sums = {name: getattr(self, name) for name in SUMS}
+        sketches = {name: getattr(self, name).pack() for name in SKETCHES}
+        return {**sums, "by_outcome": dict(self.by_outcome), **sketches}
+
+    def merge_packed(self, packed: dict[str, Any]) -> None:
+        """Add a packed part of the same step."""
+        for name in SUMS:
+            setattr(self, name, getattr(self, name) + packed[name])
+        self._add_outcomes(packed["by_outcome"])
+        for name in SKETCHES:
+            getattr(self, name).merge_packed(packed[name])
+
+    def _add_outcomes(self, by_outcome: dict[str, int]) -> None:
+        for outcome, count in by_outcome.items():
+            self.by_outcome[outcome] = self.by_outcome.get(outcome, 0) + count
+
     def to_wire(self) -> dict[str, Any]:
-        """Plain values for a message or a file."""
+        """Plain values for a file."""
         sums = {name: getattr(self, name) for name in SUMS}
         sketches = {name: getattr(self, name).to_wire() for name in SKETCHES}
         return {**sums, "by_outcome": dict(self.by_outcome), **sketches}
@@ -120,19 +137,12 @@ class Tally:
             self._steps[step_id] = StepTally()
         return self._steps[step_id]
 
-    def merge(self, other: Tally) -> None:
-        """Add another's steps."""
-        for step_id, tally in other._steps.items():
-            self.step(step_id).merge(tally)
-
     def take(self) -> dict[str, Any]:
-        """Everything so far as plain values; afterwards this tally is empty."""
+        """Everything so far, packed for a message; afterwards this tally is empty."""
         steps, self._steps = self._steps, {}
-        return {step_id: tally.to_wire() for step_id, tally in steps.items()}
+        return {step_id: tally.pack() for step_id, tally in steps.items()}
 
-    @classmethod
-    def from_wire(cls, wire: dict[str, Any]) -> Tally:
-        """The tally that `take` gave away."""
-        tally = cls()
-        tally._steps = {step_id: StepTally.from_wire(part) for step_id, part in wire.items()}
-        return tally
+    def merge_packed(self, packed: dict[str, Any]) -> None:
+        """Add what another's `take` gave away."""
+        for step_id, part in packed.items():
+            self.step(step_id).merge_packed(part)

@@ -138,6 +138,8 @@ def test_sketches_of_different_error_do_not_merge() -> None:
     coarse = sketch_of([1.0], error=0.02)
     with pytest.raises(ValueError, match=r"0\.02 and 0\.005"):
         coarse.merge(sketch_of([2.0]))
+    with pytest.raises(ValueError, match=r"0\.02 and 0\.005"):
+        coarse.merge_packed(sketch_of([2.0]).pack())
 
     assert coarse.count == 1
 
@@ -153,6 +155,32 @@ def test_a_wire_round_trip_changes_nothing(values: list[float]) -> None:
         assert copy.to_wire() == wire
         copy.add(np.array([1.0, 0.0]))
         assert same(copy, sketch_of([*values, 1.0, 0.0]))
+
+
+@given(lists, lists, st.sampled_from([1, 255, 256, 70_000, 2**33]))
+def test_merging_a_packed_sketch_is_merging_it(a: list[float], b: list[float], times: int) -> None:
+    """However wide the counts are, whichever of the two is empty; what was packed stays as it was."""
+    other = sketch_of(b)
+    other._counts *= times
+    packed = msgspec.msgpack.decode(msgspec.msgpack.encode(other.pack()))
+    whole, expected = sketch_of(a), sketch_of(a)
+    expected.merge(other)
+    whole.merge_packed(packed)
+
+    assert whole.to_wire() == expected.to_wire()
+    assert packed == other.pack()
+
+
+def test_a_report_does_not_grow_with_what_it_counts() -> None:
+    """100 times the gaps in a second take twice the bytes: one each for 255 in a bucket, then two."""
+    sizes = []
+    for count in (10_000, 1_000_000):
+        sketch = Sketch()
+        sketch.add(np.random.default_rng(1).lognormal(-4.6, 0.5, count))
+        sizes.append(len(msgspec.msgpack.encode(sketch.pack())))
+
+    assert sizes[0] < 600
+    assert sizes[1] < 3 * sizes[0]
 
 
 def test_the_wire_is_small() -> None:
