@@ -21,7 +21,8 @@ Rungs = Annotated[tuple[Count, ...], msgspec.Meta(min_length=1, extra={"reads": 
 Threshold = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Sizes = Annotated[dict[str, Count], msgspec.Meta(min_length=1)]
 APIS = (  # the dialects that this version speaks
-    "openai-chat", "openai-completions", "openai-responses", "anthropic-messages",
+    "openai-chat", "openai-completions", "openai-responses", "anthropic-messages", "ollama-chat",
+    "tgi-generate",
 )  # fmt: skip
 
 

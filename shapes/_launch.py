@@ -14,7 +14,7 @@ from scenarios.scenario import Scenario
 from shapes._shape import new_directory
 
 ROOM = Path(__file__).resolve().parent.parent
-ENTRIES = {"openai-completions": "completion"}  # api -> entry file, where it is not chat
+ENTRIES = {"openai-completions": "completion", "tgi-generate": "completion"}  # api -> entry file, where it is not chat
 
 
 def launch(

@@ -2,9 +2,11 @@
 
 from locustfiles._dialects._ask import Ask, Dialect, Reply, Usage
 from locustfiles._dialects.anthropic_messages import AnthropicMessages
+from locustfiles._dialects.ollama_chat import OllamaChat
 from locustfiles._dialects.openai_chat import OpenAIChat
 from locustfiles._dialects.openai_completions import OpenAICompletions
 from locustfiles._dialects.openai_responses import OpenAIResponses
+from locustfiles._dialects.tgi_generate import TgiGenerate
 
 __all__ = ["DIALECTS", "Ask", "Dialect", "Reply", "Usage"]
 
@@ -13,5 +15,7 @@ SPOKEN: tuple[Dialect, ...] = (
     OpenAICompletions(),
     OpenAIResponses(),
     AnthropicMessages(),
+    OllamaChat(),
+    TgiGenerate(),
 )
 DIALECTS = {dialect.name: dialect for dialect in SPOKEN}

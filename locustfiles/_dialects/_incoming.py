@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 import msgspec
 
 from locustfiles._dialects._ask import Usage
 from locustfiles._dialects._said import UNREADABLE, complaint, line
+from locustfiles._lines import LineDecoder
 from locustfiles._sse import EventDecoder, EventError
 
 HEAD_BYTES = 16 << 10  # of a body, kept for messages; all that is kept of one that is not 200
@@ -46,11 +48,11 @@ class Decoder(Protocol):
 class Incoming:
     """One reply, server-sent events or whole JSON."""
 
-    __slots__ = ("_counts", "_decoder", "_left", "_promised", "_undecided", "_whole", "answers", "chunks", "done",
-                 "error", "finish_reason", "first_chunk_tokens", "first_visible_ns", "head", "headers", "malformed",
-                 "model", "reasoning", "status", "streamed", "text", "tool_calls")  # fmt: skip
+    __slots__ = ("_at", "_counts", "_decoder", "_left", "_promised", "_undecided", "_whole", "answers", "chunks",
+                 "done", "error", "finish_reason", "first_chunk_tokens", "first_visible_ns", "head", "headers",
+                 "malformed", "model", "reasoning", "status", "streamed", "text", "tool_calls")  # fmt: skip
 
-    promise = ("text/event-stream",)  # the content types that promise a stream
+    promise: tuple[str, ...] = ("text/event-stream",)  # the content types that promise a stream
     decode: Callable[[bytes], Any]  # one event
     decode_whole: Callable[[bytearray], Any]  # a reply that is not streamed
 
@@ -72,6 +74,7 @@ class Incoming:
         self._decoder = self._new_decoder()
         self._whole = bytearray()  # the body while it is not known to be events
         self._left = HEAD_BYTES  # bytes of the body that may still come
+        self._at = 0  # when the last piece of it arrived
         self._promised = self._undecided = False
 
     @property
@@ -99,6 +102,16 @@ class Incoming:
             return begins[:1] not in (b"{", b"<") if begins or len(self._whole) > UNDECIDED_BYTES else None
         return begins.startswith(EVENT_FIELDS) if len(begins) >= len(b"event:") else None
 
+    def _end(self) -> None:
+        """Take what the end has cut off: a last line lacks nothing but its line end; a last event without its empty
+        line is dropped, as the specification says, but its [DONE] is believed."""
+        for event in self._decoder.end():
+            if event == b"[DONE]":
+                self.done = True
+            elif isinstance(self._decoder, LineDecoder):
+                with suppress(*UNREADABLE):
+                    self._take(self.decode(event), self._at)
+
     # What the wire says.
 
     def begin(self, status: int, headers: dict[str, str]) -> None:
@@ -112,6 +125,7 @@ class Incoming:
     def feed(self, data: bytes, at_ns: int) -> None:
         """Take a piece of the body that arrived at `at_ns`."""
         self._left -= len(data)
+        self._at = at_ns
         if self.streamed and self._left >= 0:
             self._events(data, at_ns)
         else:
@@ -120,8 +134,8 @@ class Incoming:
     def close(self) -> None:
         """The message is complete: read a reply that was not streamed."""
         if self.streamed:
-            # A last event without its empty line is dropped, as the specification says, but its [DONE] is believed.
-            self.done = self.done or (self._left >= 0 and b"[DONE]" in self._decoder.end())
+            if self._left >= 0:
+                self._end()
             return
         if self.status != 200 or not self._whole:
             return

@@ -7,6 +7,7 @@ from functools import lru_cache
 import msgspec
 
 Word = str | int | bool
+Members = dict[str, msgspec.Raw | Word]
 
 
 @lru_cache(maxsize=256)
@@ -15,10 +16,16 @@ def opened(ours: tuple[tuple[str, Word], ...], extra: bytes, inner: str = "") ->
 
     Ours win. With `inner` that member is an object of extra_body's own: it comes last and is left open.
     """
-    given: dict[str, msgspec.Raw] = msgspec.json.decode(b"{" + extra + b"}", type=dict[str, msgspec.Raw])
-    last = bytes(given.pop(inner, b"{}")).strip()
-    head = msgspec.json.encode({**given, **dict(ours)})[:-1] + b","
+    given: Members = msgspec.json.decode(b"{" + extra + b"}", type=dict[str, msgspec.Raw])
+    options = bytes(given.pop(inner, msgspec.Raw(b"{}")))  # type: ignore[arg-type]
+    head = _ready({**given, **dict(ours)})
     if not inner:
         return head
-    members = last[1:-1].strip() if last.startswith(b"{") else b""
-    return head + b'"%s":{' % inner.encode() + (members + b"," if members else b"")
+    try:
+        return head + b'"%s":' % inner.encode() + _ready(msgspec.json.decode(options, type=dict[str, msgspec.Raw]))
+    except msgspec.ValidationError:  # no object: what it says is passed over
+        return head + b'"%s":{' % inner.encode()
+
+
+def _ready(members: Members) -> bytes:
+    return msgspec.json.encode(members)[:-1] + (b"," if members else b"")

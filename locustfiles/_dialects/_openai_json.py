@@ -28,6 +28,17 @@ class ToolCall(msgspec.Struct, gc=False):
     function: ToolFunction | None = None
 
 
+def generated(calls: list[ToolCall] | None) -> str:
+    """The generated text of tool calls: names and arguments."""
+    pieces: list[str] = []
+    for call in calls or ():
+        if call.function is not None:
+            given = call.function.arguments or ""
+            pieces.append(call.function.name or "")
+            pieces.append(given if isinstance(given, str) else msgspec.json.encode(given).decode())
+    return "".join(pieces)
+
+
 class Delta(msgspec.Struct, gc=False):
     """What a choice adds; in a non-streamed reply the whole message."""
 
@@ -44,14 +55,8 @@ class Delta(msgspec.Struct, gc=False):
 
     @property
     def calls(self) -> str:
-        """The generated text of the tool calls: names and arguments."""
-        pieces: list[str] = []
-        for call in self.tool_calls or ():
-            if call.function is not None:
-                given = call.function.arguments or ""
-                pieces.append(call.function.name or "")
-                pieces.append(given if isinstance(given, str) else msgspec.json.encode(given).decode())
-        return "".join(pieces)
+        """The generated text of the tool calls."""
+        return generated(self.tool_calls)
 
 
 class Choice(msgspec.Struct, gc=False):

@@ -25,6 +25,10 @@ SENT: dict[str, tuple[str, dict]] = {
         "model": "m", "stream": True, "max_tokens": 7, "messages": [{"role": "user", "content": TEXT}],
     }),
     "openai-responses": ("/v1/responses", {"model": "m", "stream": True, "max_output_tokens": 7, "input": TEXT}),
+    "ollama-chat": ("/api/chat", {
+        "model": "m", "stream": True, "options": {"num_predict": 7}, "messages": [{"role": "user", "content": TEXT}],
+    }),
+    "tgi-generate": ("/generate_stream", {"parameters": {"details": True, "max_new_tokens": 7}, "inputs": TEXT}),
 }  # fmt: skip
 
 
@@ -73,3 +77,18 @@ def test_keys_go_where_each_api_wants_them() -> None:
     assert DIALECTS["anthropic-messages"].headers("k")["x-api-key"] == "k"
     assert DIALECTS["anthropic-messages"].headers(None)["anthropic-version"] == "2023-06-01"
     assert [api for api in DIALECTS if set(DIALECTS[api].headers(None)) & {"authorization", "x-api-key"}] == []
+
+
+@pytest.mark.parametrize(("api", "inner"), [("ollama-chat", "options"), ("tgi-generate", "parameters")])
+def test_options_of_extra_body_stand_beside_the_limit(api: str, inner: str) -> None:
+    """Where an API nests its options, those of extra_body go in with the limit, whatever they are."""
+    body = sent(api, ask(extra=b'"x":1,"%s":{"temperature":0}' % inner.encode()))
+
+    assert body[inner] == {**SENT[api][1][inner], "temperature": 0}
+    assert body["x"] == 1
+    assert sent(api, ask(extra=b'"%s":3' % inner.encode())) == SENT[api][1]
+
+
+def test_tgi_has_two_paths() -> None:
+    """A request that is not streamed goes to another place."""
+    assert DIALECTS["tgi-generate"].path(ask(stream=False)) == "/generate"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing
 from array import array
 
@@ -17,6 +18,7 @@ from scenarios.scenario import APIS
 from shapes._launch import ENTRIES, ROOM
 
 COMPLETIONS, MESSAGES, RESPONSES = "openai-completions", "anthropic-messages", "openai-responses"
+OLLAMA, TGI = "ollama-chat", "tgi-generate"
 MODEL, RED = "smollm2-135m", "1. Red: The color of the"
 
 # file -> api, what it tells beside model, and a natural or forced end (the outcome is ok)
@@ -41,14 +43,31 @@ RECORDED: dict[str, tuple[str, dict]] = {
         "text": RED, "usage": Usage(40, 8, 39), "finish": "stop", "streamed": False,
     }),
 }  # fmt: skip
+# What no server could be had for, after its documentation: written by hand, so it verifies nothing but our reading.
+SCRIPTED: dict[str, tuple[str, dict]] = {
+    "ollama.ndjson": (OLLAMA, {
+        "text": "Hi there", "reasoning": "hm", "calls": 'get{"a":1}', "usage": Usage(26, 9), "finish": "length",
+        "chunks": 4, "model": "llama3.2",
+    }),
+    "ollama_whole.json": (OLLAMA, {
+        "text": "Hi", "usage": Usage(26, 8), "finish": "stop", "streamed": False, "model": "llama3.2",
+    }),
+    "tgi.sse": (TGI, {"text": " a \u00e9", "usage": Usage(9, 8), "finish": "stop", "chunks": 2, "model": None}),
+    "tgi_whole.json": (TGI, {
+        "text": "a b", "usage": Usage(1, 8), "finish": "length", "streamed": False, "model": None,
+    }),
+}  # fmt: skip
 USUAL = {
     "reasoning": "", "calls": "", "model": MODEL, "error": None, "done": True, "streamed": True, "malformed": 0,
     "chunks": 0, "answers": 0,
 }  # fmt: skip
 
 
+REPLIES = RECORDED | SCRIPTED
+
+
 def streams() -> list[str]:
-    return [name for name in RECORDED if not name.endswith(".json")]
+    return [name for name in REPLIES if not name.endswith(".json")]
 
 
 def test_the_tables_know_the_same_apis() -> None:
@@ -63,13 +82,13 @@ def test_verified_means_recorded() -> None:
     recordings = {api for api, _ in RECORDED.values()} | {"openai-chat"}
 
     assert {name for name in DIALECTS if DIALECTS[name].verified} == recordings
-    assert [name for name in RECORDED if name not in (FIXTURES / "README.md").read_text()] == []
+    assert [name for name in REPLIES if name not in (FIXTURES / "README.md").read_text()] == []
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@pytest.mark.parametrize("name", REPLIES)
 def test_a_recorded_reply(name: str) -> None:
     """Text, counts, end and chunks of a real server's reply, and its outcome."""
-    api, expected = RECORDED[name]
+    api, expected = REPLIES[name]
     reply = read(api, recorded(name), headers=kind_of(name))
 
     assert told(reply) == {**USUAL, **expected}
@@ -79,11 +98,11 @@ def test_a_recorded_reply(name: str) -> None:
 @pytest.mark.parametrize("name", streams())
 def test_a_stream_cut_at_every_byte(name: str) -> None:
     """Cut in two anywhere it tells the same, and each chunk bears the time of the piece that completes it."""
-    api, body = RECORDED[name][0], recorded(name)
-    whole = told(read(api, body))
+    api, body = REPLIES[name][0], recorded(name)
+    whole = told(read(api, body, headers=kind_of(name)))
     stamps = []
     for cut in range(len(body) + 1):
-        reply = read(api, body[:cut], body[cut:])
+        reply = read(api, body[:cut], body[cut:], headers=kind_of(name))
         assert told(reply) == whole, cut
         stamps.append(list(reply.chunks).count(100))
 
@@ -92,15 +111,16 @@ def test_a_stream_cut_at_every_byte(name: str) -> None:
     assert set(stamps) == set(range(whole["chunks"] + 1))
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@pytest.mark.parametrize("name", REPLIES)
 def test_a_reply_byte_by_byte(name: str) -> None:
     """One byte at a time it tells the same, each chunk later than the one before."""
-    api, body = RECORDED[name][0], recorded(name)
+    api, body = REPLIES[name][0], recorded(name)
     reply = read(api, *(body[at : at + 1] for at in range(len(body))), headers=kind_of(name))
 
     assert told(reply) == told(read(api, body, headers=kind_of(name)))
     assert len(set(reply.chunks)) == len(reply.chunks)
-    assert reply.first_visible_ns == (reply.chunks[0] if reply.chunks else None)
+    first = len(reply.reasoning)  # of what is visible, where reasoning comes before it
+    assert reply.first_visible_ns == (reply.chunks[first] if reply.chunks else None)
 
 
 PIECES = st.one_of(
@@ -109,7 +129,7 @@ PIECES = st.one_of(
     st.sampled_from([b'{"type":"error","error":{"message":"x"}}', b"<html>", b"{}", b"[DONE]", b'{"error":"x"}', b"3"]),
     st.builds(
         lambda name, start, stop: recorded(name)[min(start, stop) : max(start, stop)],
-        st.sampled_from(sorted(RECORDED)), st.integers(0, 4000), st.integers(0, 4000),
+        st.sampled_from(sorted(REPLIES)), st.integers(0, 4000), st.integers(0, 4000),
     ),
 )  # fmt: skip
 
@@ -162,7 +182,7 @@ def test_an_error_under_200_is_a_failure(api: str, body: bytes) -> None:
 @pytest.mark.parametrize("name", streams())
 def test_an_error_in_the_stream_is_a_failure(name: str) -> None:
     """After content, as an event or line of its own: never ok."""
-    api, body = RECORDED[name][0], recorded(name)
+    api, body = REPLIES[name][0], recorded(name)
     end = b"\n" if kind_of(name) is LINES else b"\n\n"
     content = body[: 3 * len(body) // 4].rpartition(end)[0] + end
     said = b'{"type":"error","error":{"type":"overloaded_error","message":"boom"}}'
@@ -176,7 +196,7 @@ def test_an_error_in_the_stream_is_a_failure(name: str) -> None:
 @pytest.mark.parametrize("name", streams())
 def test_a_stream_without_its_end_is_broken(name: str) -> None:
     """A stream that stops in the middle, cleanly as HTTP goes, is not ok."""
-    api, body = RECORDED[name][0], recorded(name)
+    api, body = REPLIES[name][0], recorded(name)
 
     assert classify(read(api, body[: len(body) // 2], headers=kind_of(name)), None, 5)[0] == "stream_broken"
 
@@ -256,3 +276,31 @@ def test_a_failed_response_is_a_failure() -> None:
 
     assert classify(read(RESPONSES, events(failed, named=True)), None, 5) == ("error_in_stream", "boom (server_error)")
     assert classify(read(RESPONSES, events({"type": "error", **why})), None, 5)[1] == "boom (server_error)"
+
+
+def test_ollama_without_its_content_type() -> None:
+    """A gateway that says application/json: the first line, which is not the last, tells that it streams."""
+    body = recorded("ollama.ndjson")
+
+    assert told(read(OLLAMA, body, headers={})) == told(read(OLLAMA, body, headers=JSON))
+    assert told(read(OLLAMA, body, headers=JSON)) == told(read(OLLAMA, body, headers=LINES))
+
+
+def test_a_last_line_without_its_end_is_taken() -> None:
+    """Newline-delimited JSON often lacks the last newline."""
+    body = recorded("ollama.ndjson")
+
+    assert told(read(OLLAMA, body.rstrip(b"\n"), headers=LINES)) == told(read(OLLAMA, body, headers=LINES))
+    assert not read(OLLAMA, body[:-9], headers=LINES).done
+
+
+def test_tgi_fails_in_its_own_words() -> None:
+    """An error is an event with `error` and `error_type`, or an error status with the same."""
+    error = {"error": "Request failed during generation: boom", "error_type": "generation"}
+    whole = json.dumps({"error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 2048. Given: 9",
+                        "error_type": "validation"}).encode()  # fmt: skip
+
+    assert classify(read(TGI, events(error)), None, 5) == (
+        "error_in_stream", "Request failed during generation: boom",
+    )  # fmt: skip
+    assert classify(read(TGI, whole, status=422, headers=JSON), None, 5)[0] == "context_overflow"
