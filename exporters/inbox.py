@@ -12,6 +12,8 @@ import msgspec
 from exporters.fleet import CATCH_UP, HELLO, Answer, Delta
 from exporters.tally import Tally
 
+MINUTE = 60
+
 
 class Account(msgspec.Struct):
     """What the master has heard of one worker's rows, against what that worker says it sent."""
@@ -47,6 +49,26 @@ class Part(msgspec.Struct):
             setattr(self, kind, getattr(self, kind) + count)
 
 
+class Recent:
+    """Rows and failures of the last minute, by whole seconds: it is looked at often, and reports are many."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[list[int]] = deque()  # (monotonic second, rows, failed)
+        self.rows = self.failed = 0
+
+    def add(self, now: float, rows: int, failed: int) -> None:
+        """Count a report that came now; forget those of more than a minute ago."""
+        second = int(now)
+        if not self._seconds or self._seconds[-1][0] != second:
+            self._seconds.append([second, 0, 0])
+        self._seconds[-1][1] += rows
+        self._seconds[-1][2] += failed
+        self.rows, self.failed = self.rows + rows, self.failed + failed
+        while self._seconds[0][0] < second - MINUTE:
+            _, rows, failed = self._seconds.popleft()
+            self.rows, self.failed = self.rows - rows, self.failed - failed
+
+
 class Inbox:
     """Answers to the present order, tallies by step, accounts by worker."""
 
@@ -64,7 +86,7 @@ class Inbox:
         self.tally = Tally()
         self.accounts: dict[str, Account] = {}
         self.parts: dict[tuple[str, str], Part] = {}  # by step and worker
-        self.recent: deque[tuple[float, int, int]] = deque()  # (monotonic seconds, rows, failed) of the last minute
+        self.recent = Recent()
 
     def begin(self, on_delta: Callable[[Delta], None]) -> None:
         """Start a run: nothing of an earlier one counts."""
@@ -111,18 +133,13 @@ class Inbox:
         for step, tally in delta.tally.items():
             self.part(step, delta.worker).add(tally["by_outcome"])
         self.tally.merge_packed(delta.tally)
-        self._remember(account.heard_s, delta)
+        self.recent.add(account.heard_s, delta.rows, delta.failed)
         self._on_delta(delta)
 
     def on_piece(self, environment: object, msg: Any, **_: object) -> None:  # noqa: ARG002 (Locust's signature)
         """Hand on the next piece of a worker's file of stamps."""
         self.account(msg.node_id).heard_s = time.monotonic()
         self.on_chunks(msg.node_id, msg.data["piece"])
-
-    def _remember(self, now: float, delta: Delta) -> None:
-        self.recent.append((now, delta.rows, delta.failed))
-        while self.recent[0][0] < now - 60:
-            self.recent.popleft()
 
     @property
     def rows(self) -> dict[str, int]:
@@ -132,5 +149,4 @@ class Inbox:
 
     def error_share(self, at_least: int = 20) -> float:
         """Share of the last minute's requests that failed; 0 below `at_least` requests."""
-        rows = sum(entry[1] for entry in self.recent)
-        return sum(entry[2] for entry in self.recent) / rows if rows >= at_least else 0.0
+        return self.recent.failed / self.recent.rows if self.recent.rows >= at_least else 0.0

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporters.fleet import ANSWER, ROWS, Order, Outbox
-from exporters.inbox import Inbox
+from exporters.inbox import Inbox, Recent
 from exporters.record import unpack
 from exporters.sample import Sample, Timeline
 
@@ -129,6 +129,20 @@ def test_few_failures_are_no_share() -> None:
     sides.outbox.flush()
 
     assert sides.inbox.error_share() == 0.0
+
+
+@given(st.lists(st.tuples(st.floats(0, 90), st.integers(0, 9), st.integers(0, 9)), min_size=1))
+def test_the_last_minute_is_counted(reports: list[tuple[float, int, int]]) -> None:
+    """Rows and failures are those of the present second and the sixty before it, however many reports brought them."""
+    recent, now = Recent(), 0.0
+    came = []
+    for wait, rows, failed in reports:
+        now += wait
+        recent.add(now, rows, failed)
+        came.append((int(now), rows, failed))
+    late = [(rows, failed) for second, rows, failed in came if second >= int(now) - 60]
+
+    assert (recent.rows, recent.failed) == (sum(rows for rows, _ in late), sum(failed for _, failed in late))
 
 
 def reports(deltas: list[list[int]], lost: set[int]) -> Inbox:
