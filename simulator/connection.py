@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is here."""
-        self._line = Line(cast("asyncio.Transport", transport))
+        self._line = Line(cast("asyncio.Transport", transport), self._service.session())
         self._clients.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
@@ -65,7 +65,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(self._line.opened(data))
         except httptools.HttpParserUpgrade:  # h2c and the like: the request is answered over HTTP/1.1, which is allowed
             self._parser = httptools.HttpRequestParser(self)
         except httptools.HttpParserError as error:

@@ -5,22 +5,46 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import struct
+
+from simulator.tls import Session
 
 
 class Line:
-    """Writes past the transport's queue while that is empty: a send stamp in the data is then the time of the send."""
+    """Writes past the transport's queue while that is empty: a send stamp in the data is then the time of the send.
 
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
+    Over TLS the data is encrypted between its stamp and the write: some microseconds.
+    """
+
+    def __init__(self, transport: asyncio.Transport, session: Session | None = None) -> None:
+        self._transport, self._session = transport, session
         self._socket: socket.socket = transport.get_extra_info("socket")
         self._fd = self._socket.fileno()
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    def opened(self, data: bytes) -> bytes:
+        """What the client said: decrypted, or as it is."""
+        session = self._session
+        if session is None:
+            return data
+        try:
+            text = session.open(data)
+        except ssl.SSLError:  # it speaks no TLS, or does not trust us: it gets the alert, and no more
+            self._send(session.sealed())
+            self._transport.close()
+            return b""
+        self._send(session.sealed())
+        return text
+
     def write(self, data: bytes) -> None:
         """Send now; what the kernel does not take goes by the transport, in order."""
+        if not self._transport.is_closing():
+            self._send(data if self._session is None else self._session.seal(data))
+
+    def _send(self, data: bytes) -> None:
         transport = self._transport
-        if transport.is_closing():
+        if not data:
             return
         sent = 0
         if not transport.get_write_buffer_size():

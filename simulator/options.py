@@ -23,6 +23,8 @@ class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     prefill_speed: float = 1.0
     noise: float | None = None
     api_key_env: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
     log: bool = False
     scripted: bool = False
     ttft_ms: float = 50.0
@@ -44,6 +46,8 @@ class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"{name} = {getattr(self, name)}: at least {least} is accepted")
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port = {self.port}: 0 to 65535 is accepted")
+        if self.tls_key and not self.tls_cert:
+            raise ValueError(f"--tls-key {self.tls_key} is of no use without its --tls-cert")
         if self.noise is not None and not 0 <= self.noise <= 1:
             raise ValueError(f"noise = {self.noise}: 0 to 1 is accepted")
 
@@ -79,6 +83,8 @@ def _add_service(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--api-key-env", metavar="NAME", help="environment variable with the key that clients must send"
     )
+    parser.add_argument("--tls-cert", metavar="FILE", help="serve https with this PEM certificate (chain)")
+    parser.add_argument("--tls-key", metavar="FILE", help="its private key, unless that is in the same file")
     parser.add_argument("--log", action="store_true", help="log requests to stderr")
 
 

@@ -33,6 +33,8 @@ def serve(options: SimulatorOptions) -> int:
             runner.run(_serve(options, key))
     except OSError as error:
         return _fail(f"port {options.port} of {options.host} is in use or not allowed: {error.strerror or error}")
+    except ValueError as error:
+        return _fail(str(error))
     return 0
 
 
@@ -49,7 +51,7 @@ async def _serve(options: SimulatorOptions, key: str | None) -> None:
     service = Service(options, load_vocabulary(), loop, key)
     server = await loop.create_server(lambda: Connection(service, clients), options.host, options.port, backlog=4096)
     gc.freeze()  # what is here stays: no collection walks it
-    _say_ready(options.host, server.sockets[0].getsockname()[1])
+    _say_ready("https" if options.tls_cert else "http", options.host, server.sockets[0].getsockname()[1])
     await stops.acquire()
     server.close()
     for client in list(clients):
@@ -58,9 +60,9 @@ async def _serve(options: SimulatorOptions, key: str | None) -> None:
     service.source.close()
 
 
-def _say_ready(host: str, port: int) -> None:
+def _say_ready(scheme: str, host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else host
-    print(json.dumps({"url": f"http://{shown}:{port}", "pid": os.getpid()}), flush=True)  # noqa: T201
+    print(json.dumps({"url": f"{scheme}://{shown}:{port}", "pid": os.getpid()}), flush=True)  # noqa: T201
 
 
 async def _drained(clients: set[Connection], stops: asyncio.Semaphore) -> None:

@@ -8,7 +8,7 @@ from itertools import count
 
 import msgspec
 
-from simulator import wire
+from simulator import tls, wire
 from simulator.engine import Engine, Job
 from simulator.faults import Draw
 from simulator.metrics import Metrics
@@ -20,12 +20,16 @@ from simulator.vocabulary import Vocabulary, contents
 
 
 class Service:
-    """The engine or the script, the vocabulary, the counters, the draw of faults; `key` is what clients must send."""
+    """The engine or the script, the vocabulary, the counters, the draw of faults; `key` is what clients must send.
+
+    Raises ValueError when the certificate cannot be used.
+    """
 
     def __init__(
         self, options: SimulatorOptions, vocabulary: Vocabulary, loop: asyncio.AbstractEventLoop, key: str | None = None
     ) -> None:
         self.options, self.vocabulary, self.loop, self.key = options, vocabulary, loop, key
+        self._tls = tls.context_of(options.tls_cert, options.tls_key) if options.tls_cert else None
         self.profile = PROFILES[options.profile].faster(options.decode_speed, options.prefill_speed)
         if options.noise is not None:
             self.profile = msgspec.structs.replace(self.profile, noise=options.noise)
@@ -40,6 +44,10 @@ class Service:
         if options.scripted:
             return Script(options.ttft_ms / 1000, options.gap_ms / 1000, self.metrics, self.loop)
         return EngineSource(Engine(self.profile, random.Random(options.seed)), self.metrics, self.loop)
+
+    def session(self) -> tls.Session | None:
+        """TLS for one connection, when it is asked for."""
+        return tls.Session(self._tls) if self._tls is not None else None
 
     def job(self, chat: Chat) -> Job:
         """What the engine is to do for a chat; a script makes its own number of tokens, whatever is asked."""

@@ -8,6 +8,9 @@ import pytest
 
 from simulator import llamacpp
 from simulator.process import served
+from tests.locustfiles.wire_servers import trust
+
+__all__ = ["trust"]
 
 
 @pytest.fixture(scope="session")

@@ -102,7 +102,7 @@ def ask(target: Target, body: bytes = b"", total_s: float = 10) -> tuple[Failure
 
 @pytest.fixture(scope="module")
 def trust() -> Iterator[SimpleNamespace]:
-    """An authority, a certificate of its for localhost, one for a client, and server contexts."""
+    """An authority, certificates of its for localhost, for a client and (`server`) for 127.0.0.1, server contexts."""
     authority = trustme.CA()
     plain, strict = (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for _ in range(2))
     plain.set_alpn_protocols(["http/1.1", "h2"])
@@ -111,10 +111,11 @@ def trust() -> Iterator[SimpleNamespace]:
         authority.configure_trust(context)
     strict.verify_mode = ssl.CERT_REQUIRED
     with tempfile.TemporaryDirectory() as room:
-        ca, client = Path(room, "ca.pem"), Path(room, "client.pem")
+        ca, client, server = (Path(room, f"{name}.pem") for name in ("ca", "client", "server"))
         authority.cert_pem.write_to_path(ca)
         authority.issue_cert("someone").private_key_and_cert_chain_pem.write_to_path(client)
-        yield SimpleNamespace(ca=str(ca), client=str(client), plain=plain, strict=strict)
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(server)
+        yield SimpleNamespace(ca=str(ca), client=str(client), server=str(server), plain=plain, strict=strict)
 
 
 def secure(context: ssl.SSLContext, script: Script = answer) -> Script:

@@ -89,6 +89,17 @@ def test_a_key_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
     assert said.count("\n") == 1
 
 
+def test_a_certificate_that_cannot_be_used_is_one_line() -> None:
+    """It names the option and the file; exit 2, and nothing listens."""
+    with process("--tls-cert", "/nowhere.pem") as (server, url):
+        said = server.communicate(timeout=10)[1]
+
+    assert (url, server.returncode) == ("", 2)
+    assert "--tls-cert /nowhere.pem" in said
+    assert "No such file" in said
+    assert said.count("\n") == 1
+
+
 def test_requests_are_logged_when_asked() -> None:
     """Method, path and size on stderr, nothing of the prompt."""
     with process("--log") as (server, url):
