@@ -88,7 +88,7 @@ def sample_of(
         lag_max_s=timeline.lag_max_s,
         coalesced=len(censored),
         prompt_id=ask.prompt.id,
-        requested_tokens=ask.max_tokens,
+        requested_tokens=None if reply.answers else ask.max_tokens,
         finish_reason=reply.finish_reason,
         error=error,
         window_s=share.life_s,

@@ -24,7 +24,7 @@ class Service:
         self.name, self.arm = name, arm
         self.target = Target.from_arm(arm)
         self.dialect: Dialect = DIALECTS[arm.api]
-        self.stream = request.stream and self.dialect.generates
+        self.stream = request.stream and self.dialect.streams
         self.deadlines = Deadlines(
             total_s=request.timeout, first_token_s=request.first_token_timeout if self.stream else 0.0
         )

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from scenarios.scenario import Arm, Cell, Compare, Design, Ladder, Matrix, Scenario, Tasks
+from scenarios.scenario import WITHOUT_OUTPUT, Arm, Cell, Compare, Design, Ladder, Matrix, Scenario, Tasks
 from scenarios.wrong import Where, Wrong, printable, unknown
 
 replace = msgspec.structs.replace
@@ -22,7 +22,7 @@ ACCEPTED_CELLS = '"all", or a list such as ["short/short", "long/medium"]'
 
 def complete(scenario: Scenario, given: dict[str, Any], locate: Callable[[str, Where], str]) -> Scenario:
     """The scenario without anything left open; `given` is the file's data, which tells a default from a choice."""
-    matrix = with_cells(scenario.matrix, given.get("matrix", {}).get("cells", "all"))
+    matrix = with_cells(_with_output(scenario, given), given.get("matrix", {}).get("cells", "all"))
     arms = {name: _located(arm, ("arms", name), FILES, locate) for name, arm in scenario.arms.items()}
     if scenario.compare.aa is True:
         arms = _with_twin(arms)
@@ -34,6 +34,16 @@ def complete(scenario: Scenario, given: dict[str, Any], locate: Callable[[str, W
         tasks=scenario.tasks and _located(scenario.tasks, ("tasks",), ("file",), locate),
         plan=_with_blocks(scenario.plan, given.get("plan", {}), len(arms), matrix.cells),
         compare=_with_arms(_with_proof(scenario.compare, locate), list(arms)),
+    )
+
+
+def _with_output(scenario: Scenario, given: dict[str, Any]) -> Matrix:
+    """Where no arm generates anything there is one size of output, unless the file says otherwise."""
+    silent = all(arm.api in WITHOUT_OUTPUT for arm in scenario.arms.values())
+    return (
+        replace(scenario.matrix, output={"none": 1})
+        if silent and "output" not in given.get("matrix", {})
+        else scenario.matrix
     )
 
 

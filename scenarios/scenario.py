@@ -22,8 +22,9 @@ Threshold = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Sizes = Annotated[dict[str, Count], msgspec.Meta(min_length=1)]
 APIS = (  # the dialects that this version speaks
     "openai-chat", "openai-completions", "openai-responses", "anthropic-messages", "ollama-chat",
-    "tgi-generate",
+    "tgi-generate", "azure-openai-chat", "openai-embeddings", "rerank",
 )  # fmt: skip
+WITHOUT_OUTPUT = ("openai-embeddings", "rerank")  # those that answer with vectors or scores
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

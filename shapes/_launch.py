@@ -14,7 +14,10 @@ from scenarios.scenario import Scenario
 from shapes._shape import new_directory
 
 ROOM = Path(__file__).resolve().parent.parent
-ENTRIES = {"openai-completions": "completion", "tgi-generate": "completion"}  # api -> entry file, where it is not chat
+ENTRIES = {  # api -> entry file, where it is not chat
+    "openai-completions": "completion", "tgi-generate": "completion", "openai-embeddings": "embeddings",
+    "rerank": "embeddings",
+}  # fmt: skip
 
 
 def launch(

@@ -69,7 +69,8 @@ class Dialect(Protocol):
     """One API: how to ask, and how to read the answer."""
 
     name: str
-    generates: bool  # answers with tokens; else with vectors or scores, which are not streamed
+    generates: bool  # answers with tokens; else with vectors or scores
+    streams: bool  # may be asked to stream
     verified: bool  # tested against a recording of a real server
 
     def path(self, ask: Ask) -> str:

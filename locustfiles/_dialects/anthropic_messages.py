@@ -130,7 +130,7 @@ class AnthropicMessages:
     """POST /v1/messages. The API forces no length: max_tokens is a limit."""
 
     name = "anthropic-messages"
-    generates = verified = True
+    generates = streams = verified = True
 
     def path(self, ask: Ask) -> str:  # noqa: ARG002 (the same for all)
         """The place under the arm's URL."""

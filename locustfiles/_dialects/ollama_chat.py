@@ -92,8 +92,7 @@ class OllamaChat:
     """POST /api/chat. Ollama forces no length: num_predict is a limit."""
 
     name = "ollama-chat"
-    generates = True
-    verified = False
+    generates = streams = verified = True
 
     def path(self, ask: Ask) -> str:  # noqa: ARG002 (the same for all)
         """The place under the arm's URL."""

@@ -13,7 +13,7 @@ class OpenAIChat:
     """POST /v1/chat/completions."""
 
     name = "openai-chat"
-    generates = verified = True
+    generates = streams = verified = True
 
     def path(self, ask: Ask) -> str:  # noqa: ARG002 (the same for all)
         """The place under the arm's URL."""

@@ -71,7 +71,7 @@ class OpenAICompletions:
     """POST /v1/completions."""
 
     name = "openai-completions"
-    generates = verified = True
+    generates = streams = verified = True
 
     def path(self, ask: Ask) -> str:  # noqa: ARG002 (the same for all)
         """The place under the arm's URL."""

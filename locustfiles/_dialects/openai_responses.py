@@ -132,7 +132,7 @@ class OpenAIResponses:
     """POST /v1/responses. The API forces no length: max_output_tokens is a limit."""
 
     name = "openai-responses"
-    generates = verified = True
+    generates = streams = verified = True
 
     def path(self, ask: Ask) -> str:  # noqa: ARG002 (the same for all)
         """The place under the arm's URL."""

@@ -88,7 +88,7 @@ class TgiGenerate:
     """POST /generate_stream, or /generate. The API forces no length: max_new_tokens is a limit."""
 
     name = "tgi-generate"
-    generates = True
+    generates = streams = True
     verified = False
 
     def path(self, ask: Ask) -> str:

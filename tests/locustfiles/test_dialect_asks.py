@@ -29,6 +29,12 @@ SENT: dict[str, tuple[str, dict]] = {
         "model": "m", "stream": True, "options": {"num_predict": 7}, "messages": [{"role": "user", "content": TEXT}],
     }),
     "tgi-generate": ("/generate_stream", {"parameters": {"details": True, "max_new_tokens": 7}, "inputs": TEXT}),
+    "azure-openai-chat": ("/openai/deployments/m/chat/completions?api-version=2024-10-21", {
+        "model": "m", "stream": True, "stream_options": {"include_usage": True}, "max_tokens": 7,
+        "messages": [{"role": "user", "content": TEXT}],
+    }),
+    "openai-embeddings": ("/v1/embeddings", {"model": "m", "input": TEXT}),
+    "rerank": ("/v1/rerank", {"model": "m", "query": 'say é " one two ', "documents": ['"', "twice"]}),
 }  # fmt: skip
 
 
@@ -76,7 +82,10 @@ def test_keys_go_where_each_api_wants_them() -> None:
     assert DIALECTS["openai-responses"].headers("k")["authorization"] == "Bearer k"
     assert DIALECTS["anthropic-messages"].headers("k")["x-api-key"] == "k"
     assert DIALECTS["anthropic-messages"].headers(None)["anthropic-version"] == "2023-06-01"
-    assert [api for api in DIALECTS if set(DIALECTS[api].headers(None)) & {"authorization", "x-api-key"}] == []
+    assert DIALECTS["azure-openai-chat"].headers("k")["api-key"] == "k"
+    assert "authorization" not in DIALECTS["azure-openai-chat"].headers("k")
+    secret = {"authorization", "x-api-key", "api-key"}
+    assert [api for api in DIALECTS if set(DIALECTS[api].headers(None)) & secret] == []
 
 
 @pytest.mark.parametrize(("api", "inner"), [("ollama-chat", "options"), ("tgi-generate", "parameters")])
@@ -92,3 +101,30 @@ def test_options_of_extra_body_stand_beside_the_limit(api: str, inner: str) -> N
 def test_tgi_has_two_paths() -> None:
     """A request that is not streamed goes to another place."""
     assert DIALECTS["tgi-generate"].path(ask(stream=False)) == "/generate"
+
+
+def test_a_deployment_is_a_part_of_a_path() -> None:
+    """Whatever a deployment is called, it is one part of the path."""
+    path = DIALECTS["azure-openai-chat"].path(ask(model="gpt 4/o?"))
+
+    assert path.startswith("/openai/deployments/gpt%204%2Fo%3F/chat/completions?")
+
+
+def test_a_synthetic_prompt_is_reranked_in_ten_passages() -> None:
+    """The query has the nonce; the rest of the prompt is the documents, every word of it once."""
+    after = " ".join(f"w{number}\\n" for number in range(1003)).encode()
+    body = sent("rerank", ask(prompt=Prompt(id="p", before=b"find", after=b" " + after)))
+
+    assert body["query"] == "find one two "
+    assert len(body["documents"]) == 10
+    assert " ".join(body["documents"]).split() == [f"w{number}" for number in range(1003)]
+
+
+def test_a_task_is_reranked_line_by_line() -> None:
+    """Of a task the first line is the query, each other line a document; a single line is both."""
+    task = Prompt(id="t", after=b'what?\\nthis \\"one\\"\\n\\nthat')
+
+    body = sent("rerank", ask(prompt=task, nonce=b""))
+    assert (body["query"], body["documents"]) == ("what?", ['this "one"', "that"])
+    body = sent("rerank", ask(prompt=Prompt(id="t", after=b"alone"), nonce=b""))
+    assert (body["query"], body["documents"]) == ("alone", ["alone"])

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from exporters.sample import Outcome
 from locustfiles._dialects import DIALECTS, Usage
 from locustfiles._outcome import classify
-from scenarios.scenario import APIS
+from scenarios.scenario import APIS, WITHOUT_OUTPUT
 from shapes._launch import ENTRIES, ROOM
 
 COMPLETIONS, MESSAGES, RESPONSES = "openai-completions", "anthropic-messages", "openai-responses"
-OLLAMA, TGI = "ollama-chat", "tgi-generate"
+OLLAMA, TGI, EMBEDDINGS, RERANK = "ollama-chat", "tgi-generate", "openai-embeddings", "rerank"
 MODEL, RED = "smollm2-135m", "1. Red: The color of the"
 
 # file -> api, what it tells beside model, and a natural or forced end (the outcome is ok)
@@ -42,14 +42,34 @@ RECORDED: dict[str, tuple[str, dict]] = {
     "llamacpp_responses_whole.json": (RESPONSES, {
         "text": RED, "usage": Usage(40, 8, 39), "finish": "stop", "streamed": False,
     }),
-}  # fmt: skip
-# What no server could be had for, after its documentation: written by hand, so it verifies nothing but our reading.
-SCRIPTED: dict[str, tuple[str, dict]] = {
     "ollama.ndjson": (OLLAMA, {
+        "text": "The first colour is **Red**, which", "usage": Usage(19, 8), "finish": "length", "chunks": 8,
+        "model": "smollm2:135m",
+    }),
+    "ollama_natural.ndjson": (OLLAMA, {
+        "text": "I'm so glad you're here! I hope it's a great place to chat with you. What brings you in "
+                "today? Are you looking for something specific, or just browsing around?",
+        "usage": Usage(12, 39), "finish": "stop", "chunks": 38, "model": "smollm2:135m",
+    }),
+    "ollama_whole.json": (OLLAMA, {
+        "text": "The first colour is **Red**, which", "usage": Usage(19, 8), "finish": "length", "streamed": False,
+        "model": "smollm2:135m",
+    }),
+    "llamacpp_embeddings.json": (EMBEDDINGS, {
+        "text": "", "usage": Usage(10, None), "finish": None, "streamed": False, "answers": 1,
+    }),
+    "llamacpp_rerank.json": (RERANK, {
+        "text": "", "usage": Usage(27, None), "finish": None, "streamed": False, "answers": 2,
+    }),
+}  # fmt: skip
+# After the documentation, where no server could be had or its model could not do it: written by hand, so it verifies
+# nothing but our reading.
+SCRIPTED: dict[str, tuple[str, dict]] = {
+    "ollama_scripted.ndjson": (OLLAMA, {
         "text": "Hi there", "reasoning": "hm", "calls": 'get{"a":1}', "usage": Usage(26, 9), "finish": "length",
         "chunks": 4, "model": "llama3.2",
     }),
-    "ollama_whole.json": (OLLAMA, {
+    "ollama_scripted_whole.json": (OLLAMA, {
         "text": "Hi", "usage": Usage(26, 8), "finish": "stop", "streamed": False, "model": "llama3.2",
     }),
     "tgi.sse": (TGI, {"text": " a \u00e9", "usage": Usage(9, 8), "finish": "stop", "chunks": 2, "model": None}),
@@ -73,6 +93,7 @@ def streams() -> list[str]:
 def test_the_tables_know_the_same_apis() -> None:
     """What a scenario may say, what is spoken and what has an entry file are the same."""
     assert set(APIS) == set(DIALECTS) >= set(ENTRIES)
+    assert {name for name in APIS if not DIALECTS[name].generates} == set(WITHOUT_OUTPUT)
     assert [name for name in APIS if DIALECTS[name].name != name] == []
     assert [entry for entry in ENTRIES.values() if not (ROOM / "locustfiles" / f"{entry}.py").is_file()] == []
 
@@ -280,7 +301,7 @@ def test_a_failed_response_is_a_failure() -> None:
 
 def test_ollama_without_its_content_type() -> None:
     """A gateway that says application/json: the first line, which is not the last, tells that it streams."""
-    body = recorded("ollama.ndjson")
+    body = recorded("ollama_scripted.ndjson")
 
     assert told(read(OLLAMA, body, headers={})) == told(read(OLLAMA, body, headers=JSON))
     assert told(read(OLLAMA, body, headers=JSON)) == told(read(OLLAMA, body, headers=LINES))
@@ -288,7 +309,7 @@ def test_ollama_without_its_content_type() -> None:
 
 def test_a_last_line_without_its_end_is_taken() -> None:
     """Newline-delimited JSON often lacks the last newline."""
-    body = recorded("ollama.ndjson")
+    body = recorded("ollama_scripted.ndjson")
 
     assert told(read(OLLAMA, body.rstrip(b"\n"), headers=LINES)) == told(read(OLLAMA, body, headers=LINES))
     assert not read(OLLAMA, body[:-9], headers=LINES).done
@@ -304,3 +325,36 @@ def test_tgi_fails_in_its_own_words() -> None:
         "error_in_stream", "Request failed during generation: boom",
     )  # fmt: skip
     assert classify(read(TGI, whole, status=422, headers=JSON), None, 5)[0] == "context_overflow"
+
+
+def test_ollama_refuses_in_one_line() -> None:
+    """Recorded: a model that is not there."""
+    reply = read(OLLAMA, recorded("ollama_no_model.json"), status=404, headers=JSON)
+
+    assert classify(reply, None, 8) == ("http_error", '404: model "nothing" not found, try pulling it first')
+
+
+@pytest.mark.parametrize(
+    ("api", "body", "usage"),
+    [
+        (RERANK, {"results": [{"index": 0}], "meta": {"billed_units": {"search_units": 1}}}, Usage(None, None)),
+        (RERANK, {"results": [{"index": 0}], "meta": {"tokens": {"input_tokens": 7}}}, Usage(7, None)),
+        (RERANK, {"results": [{"index": 0}], "usage": {"total_tokens": 15}}, Usage(15, None)),
+        (
+            EMBEDDINGS,
+            {"data": [{"embedding": "AAAA"}], "usage": {"prompt_tokens": 3, "total_tokens": 3}},
+            Usage(3, None),
+        ),
+    ],
+)
+def test_counts_under_their_names(api: str, body: dict, usage: Usage) -> None:
+    """Cohere has its tokens in `meta`, Jina only a total: all are the input's."""
+    reply = read(api, json.dumps(body).encode(), headers=JSON)
+
+    assert (reply.usage, reply.answers, classify(reply, None, 5)) == (usage, 1, ("ok", None))
+
+
+@pytest.mark.parametrize("body", [b'{"data":[]}', b'{"object":"list"}', b"[]", b'{"data":3}'])
+def test_no_vector_is_no_answer(body: bytes) -> None:
+    """A reply without a single answer is empty, or no reply of this API at all; never ok."""
+    assert classify(read(EMBEDDINGS, body, headers=JSON), None, 5)[0] in ("empty", "http_error")
