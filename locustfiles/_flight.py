@@ -19,7 +19,7 @@ from locustfiles._framing import Framing, Sink, protocol_failure
 from locustfiles._poll import poll_of
 from locustfiles._socket import Channel
 from locustfiles._target import Deadlines, Failure, Target
-from locustfiles._tls import refusal
+from locustfiles._tls import Tls, refusal
 
 READ_BYTES = 65536
 READS_PER_PASS = 4  # then the other connections and the timers have their turn
@@ -80,6 +80,7 @@ class Flight:
     def readable(self) -> None:
         """Read what has arrived and date it: event time = now on the monotonic clock - the age of the segment."""
         chunks, timeline, framing, poll = self._chunks, self._timeline, self._framing, self._poll
+        tls = self._channel.tls
         poll.reads += 1
         try:
             for _ in range(READS_PER_PASS):
@@ -88,45 +89,57 @@ class Flight:
                 if not data:
                     self._closed(now)
                     return
-                at = now
-                if ancillary and len(ancillary[0][2]) >= TIMESPEC_BYTES:
-                    seconds, ns = UNPACK_TIMESPEC(ancillary[0][2])
-                    lag = wall - seconds * 1_000_000_000 - ns
-                    if 0 <= lag <= now - timeline.sent:
-                        at = now - lag
-                        timeline.kernel_reads += 1
-                        self._lags.append(lag)
-                    else:  # older than the request or from the future: the wall clock stepped
-                        timeline.clock_steps += 1
-                        timeline.user_reads += 1
-                else:
-                    timeline.user_reads += 1
-                if at < framing.at:
-                    at = framing.at  # stamps of two clocks may cross by a little; a stream's never do
+                full, ended = len(data) == READ_BYTES, False
+                if tls is not None:
+                    data, ended = self._opened(tls, data)
+                    if not data and not ended:  # the session's own: a ticket may be older than the request
+                        if full:
+                            continue
+                        return
+                at = self._dated(ancillary, wall, now)
                 before, last = len(chunks), framing.at or timeline.sent
-                self._take(data, at)
+                self._take(data, at, ended)
                 events = len(chunks) - before
                 if events > 1:
                     timeline.merged.append((before, events, poll.uncertainty_ns(now, at, last)))
-                if self._over or len(data) < READ_BYTES:
+                if self._over or not full:
                     return
         except BlockingIOError:
             pass
         except Exception as error:
             self._land(self._failed(error))
 
-    def _take(self, data: bytes, at: int) -> None:
-        framing, tls = self._framing, self._channel.tls
-        if tls is None:
-            framing.take(data, at)
+    def _dated(self, ancillary: Sequence[tuple[int, int, bytes]], wall: int, now: int) -> int:
+        """When the newest segment of a read arrived, on the monotonic clock."""
+        timeline, at = self._timeline, now
+        if ancillary and len(ancillary[0][2]) >= TIMESPEC_BYTES:
+            seconds, ns = UNPACK_TIMESPEC(ancillary[0][2])
+            lag = wall - seconds * 1_000_000_000 - ns
+            if 0 <= lag <= now - timeline.sent:
+                at = now - lag
+                timeline.kernel_reads += 1
+                self._lags.append(lag)
+            else:  # older than the request or from the future: the wall clock stepped
+                timeline.clock_steps += 1
+                timeline.user_reads += 1
         else:
-            for piece in tls.open(data):
-                if not piece:
-                    self._closed(at)
-                    return
-                framing.take(piece, at)
-            self._channel.write([])  # what the session itself has to say, such as a new key
-        if framing.done:
+            timeline.user_reads += 1
+        return max(at, self._framing.at)  # stamps of two clocks may cross by a little; a stream's never do
+
+    def _opened(self, tls: Tls, data: bytes) -> tuple[bytes, bool]:
+        """The text of what was read, and whether the server has ended the session."""
+        pieces = list(tls.open(data))
+        if tls.speaks:  # such as a new key
+            self._channel.write([])
+        return b"".join(pieces), bool(pieces) and not pieces[-1]
+
+    def _take(self, data: bytes, at: int, ended: bool) -> None:
+        framing = self._framing
+        if data:
+            framing.take(data, at)
+        if ended:
+            self._closed(at)
+        elif framing.done:
             self._land(None)
 
     def _closed(self, at: int) -> None:

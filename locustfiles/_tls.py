@@ -72,6 +72,11 @@ class Tls:
         """Encrypt the beginning of `text`; returns how much. The records are in `sealed`."""
         return self._session.write(text[:SEAL_BYTES])
 
+    @property
+    def speaks(self) -> bool:
+        """Whether the session itself has something to send."""
+        return self._outgoing.pending > 0
+
     def sealed(self) -> bytes:
         """What has to be sent to the server: records, handshake messages, alerts. Each is given once."""
         return self._outgoing.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import time
@@ -10,6 +11,8 @@ import pytest
 from wire_servers import HELLO, REPLY, Stamps, answer, ask, https, secure
 
 from exporters.sample import Timeline
+from locustfiles._flight import Flight
+from locustfiles._socket import dial
 from locustfiles._wire import Connection, Deadlines, get, head, post
 
 
@@ -92,6 +95,21 @@ def test_a_silent_handshake_ends_at_the_deadline(serve, trust) -> None:
 
     assert failure is not None
     assert (failure.kind, "no TLS session" in failure.detail) == ("timeout", True)
+
+
+def test_a_session_ticket_older_than_the_request_is_no_clock_step(serve, trust) -> None:
+    """TLS 1.3 tickets that came before the request was sent are not part of its reply: all reads stay the kernel's."""
+    target = https(serve(secure(trust.plain)), trust)
+    channel = dial(target, Timeline(), 10)
+    select.select([channel.sock], [], [], 10)  # the tickets are there, unread
+    sink, timeline = Stamps(), Timeline()
+    flight = Flight(channel, target, sink, timeline)
+    failure = flight.run([head("GET", target, "/", {}, 0)], Deadlines(total_s=10), time.monotonic_ns() + 10**10)
+    channel.close()
+
+    assert (failure, sink.body) == (None, b"hello")
+    assert timeline.kernel_reads >= 1
+    assert (timeline.clock_steps, timeline.user_reads) == (0, 0)
 
 
 def test_megabytes_are_sealed_piece_by_piece(serve, trust) -> None:
