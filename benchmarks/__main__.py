@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("clock", "streams", "workers", "fleet", "prompts", "stagger", "engine", "simulator", "summary")
+BENCHMARKS = ("clock", "tls", "streams", "workers", "fleet", "prompts", "stagger", "engine", "simulator", "summary")
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,13 @@ max_errors = 1.0
 """
 
 
-def measure(url: str, rungs: list[int], seconds: float, tokens: int = TOKENS) -> dict[str, Any]:
-    """Errors by concurrency at each rung, from a whole run against a server whose texts are its send times."""
+def measure(
+    url: str, rungs: list[int], seconds: float, tokens: int = TOKENS, sets: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Errors by concurrency at each rung, from a whole run against a server whose texts are its send times.
+
+    `sets` are overrides of the scenario, such as a ca_file.
+    """
     with tempfile.TemporaryDirectory(prefix="tokenswarm-") as folder:
         scenario, out = Path(folder) / "calibration.toml", Path(folder) / "run"
         scenario.write_text(SCENARIO.format(url=url, rungs=rungs, seconds=seconds, tokens=tokens), encoding="utf-8")
@@ -52,6 +58,7 @@ def measure(url: str, rungs: list[int], seconds: float, tokens: int = TOKENS) ->
         command = [sys.executable, "-m", "locust", "-f", entries, "--headless", "--only-summary"]
         command += ["--logfile", str(out / "locust.log"), "--json-file", str(out / "locust")]
         command += ["--scenario", str(scenario), "--out", str(out)]
+        command += [word for override in sets for word in ("--set", override)]
         subprocess.run(command, check=False, capture_output=True)
         rungs_measured: dict[str, Any] = json.loads((out / "errors.json").read_text(encoding="utf-8"))
         steps = json.loads((out / "steps.json").read_text(encoding="utf-8"))["steps"]
