@@ -13,6 +13,7 @@ from exporters.sample import Sample, Timeline
 from locustfiles._asks import Asks
 from locustfiles._booking import Exchange, Span, sample_of
 from locustfiles._dialects import Ask
+from locustfiles._dialects._said import line
 from locustfiles._pace import Turn
 from locustfiles._services import Service, read_key, services
 from locustfiles._sizing import choose_tokenizer, output_tokenizer
@@ -73,14 +74,17 @@ class Probe:
         ask = self._ask()
         first, sample = self._send(ask)
         if sample.outcome != "ok" and not sample.chunks and not first.reply.text:
+            yield from self._spoken(first)
             yield self._finding("reachable", "fail", f"{self.service.arm.url}: {sample.outcome}: {sample.error}")
             return
         self.server["model"] = sample.model or ""
         self.server["server"] = first.reply.headers.get("server", "")
         yield self._finding("reachable", "ok", f"{sample.model or 'the model'} answers at {self.service.arm.url}")
+        yield from self._spoken(first)
         yield self._streaming(first, sample)
         yield self._usage(sample)
-        yield self._length(sample)
+        if self.service.dialect.generates:
+            yield self._length(sample)
         yield self._prompt_size(ask, sample)
         yield self._clock(first.timeline)
         yield self._cache(ask)
@@ -111,7 +115,20 @@ class Probe:
     def _finding(self, name: str, status: Literal["ok", "warn", "fail"], text: str) -> Finding:
         return Finding(name=name, arm=self.service.name, status=status, text=text)
 
+    def _spoken(self, exchange: Exchange) -> Iterator[Finding]:
+        """What is to be said of the API itself, and of a mapping that matches nothing."""
+        api, mapping, missing = self.service.arm.api, self.service.arm.json, exchange.reply.missing
+        if not self.service.dialect.verified:
+            text = f"api {api} is unverified: no recording of a real server was tested; compare a reply with its row"
+            yield self._finding("api", "warn", text)
+        if mapping is not None and missing and exchange.reply.status == 200:
+            paths = ", ".join(f'json.{name} = "{getattr(mapping, name)}"' for name in missing)
+            text = f"{paths}: nothing is there; the reply begins {line(exchange.reply.head.decode(errors='replace'))}"
+            yield self._finding("mapping", "warn", text)
+
     def _streaming(self, exchange: Exchange, sample: Sample) -> Finding:
+        if not self.service.dialect.streams:
+            return self._finding("streaming", "ok", "answers at once, as this API does: only E2E is measured")
         if not self._scenario.request.stream:
             return self._finding("streaming", "ok", "not streamed, as the scenario asks: only E2E is measured")
         if not exchange.reply.streamed:
@@ -126,6 +143,8 @@ class Probe:
     def _usage(self, sample: Sample) -> Finding:
         if sample.input_tokens is None:
             return self._finding("usage", "warn", "sends no usage: tokens are counted by the client, an estimate")
+        if not self.service.dialect.generates:
+            return self._finding("usage", "ok", f"usage: {sample.input_tokens} in, no output")
         return self._finding("usage", "ok", f"usage: {sample.input_tokens} in, {sample.output_tokens} out")
 
     def _length(self, sample: Sample) -> Finding:

@@ -102,6 +102,8 @@ def _why_nothing(reply: Reply) -> str:
     usage, reason = reply.usage, reply.finish_reason
     if usage and usage.reasoning:
         return f": {usage.reasoning} tokens of hidden reasoning, then finish reason {reason}; raise the output length"
+    if "text" in reply.missing:
+        return ", json.text matches nothing in it"
     return f", finish reason {reason}" if reason else ""
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from exporters.sample import Timeline
-from locustfiles._dialects import DIALECTS, Ask, Dialect, Reply
+from locustfiles._dialects import Ask, Dialect, Reply, dialect_of
 from locustfiles._wire import Connection, Deadlines, Failure, Target, get, head
 from scenarios.scenario import Arm, Request, Scenario
 
@@ -23,7 +23,7 @@ class Service:
     def __init__(self, name: str, arm: Arm, request: Request) -> None:
         self.name, self.arm = name, arm
         self.target = Target.from_arm(arm)
-        self.dialect: Dialect = DIALECTS[arm.api]
+        self.dialect: Dialect = dialect_of(arm)
         self.stream = request.stream and self.dialect.streams
         self.deadlines = Deadlines(
             total_s=request.timeout, first_token_s=request.first_token_timeout if self.stream else 0.0
@@ -91,4 +91,4 @@ def _joined(base: str, path: str) -> str:
     base = base.rstrip("/")
     if base.endswith("/v1") and path.startswith("/v1/"):
         base = base[: -len("/v1")]
-    return base + path
+    return base + path or "/"

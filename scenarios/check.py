@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from scenarios.places import swaps
 from scenarios.scenario import APIS, Arm, Cell, Cost, Scenario
+from scenarios.template import check_json
 from scenarios.wrong import MISSING, UNSHOWN, Where, Wrong, show, unknown
 
 METRICS = ("ttft", "tpot", "e2e", "good")  # what the gate compares; thresholds are given per each
@@ -70,6 +71,7 @@ def _check_arm(arm: Arm, at: Where, environment: Mapping[str, str]) -> None:
         for i, address in enumerate(addresses):
             if not is_url(address, ("http", "https", "dns"), base=False):
                 raise Wrong((*at, key, i), address, 'expected "http://HOST:PORT/metrics", https:// or dns://')
+    check_json(arm, at)
     _check_headers(arm.headers, (*at, "headers"))
     _check_key(arm, at, environment)
     _check_arm_cost(arm, at)

@@ -22,7 +22,7 @@ Threshold = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Sizes = Annotated[dict[str, Count], msgspec.Meta(min_length=1)]
 APIS = (  # the dialects that this version speaks
     "openai-chat", "openai-completions", "openai-responses", "anthropic-messages", "ollama-chat",
-    "tgi-generate", "azure-openai-chat", "openai-embeddings", "rerank",
+    "tgi-generate", "azure-openai-chat", "openai-embeddings", "rerank", "json",
 )  # fmt: skip
 WITHOUT_OUTPUT = ("openai-embeddings", "rerank")  # those that answer with vectors or scores
 
@@ -41,6 +41,22 @@ class Model(Frozen, frozen=True):
 Models = Annotated[tuple[Model, ...], msgspec.Meta(min_length=1)]
 
 
+class JsonApi(Frozen, frozen=True):
+    """How a JSON service of its own kind is asked and read (api = "json").
+
+    `body` is a JSON text with places: "{{prompt}}" and "{{model}}" inside strings, {{max_tokens}} and {{stream}} bare.
+    The others are dotted paths or JSON pointers into the reply, or into each event or line of a stream.
+    """
+
+    body: str
+    text: str
+    input_tokens: str = ""
+    output_tokens: str = ""
+    finish: str = ""
+    error: str = "error"
+    stream: Literal["no", "sse", "ndjson"] = "no"
+
+
 class Arm(Frozen, frozen=True):
     """One service under test: where it is, how to talk to it, and who we are."""
 
@@ -52,6 +68,7 @@ class Arm(Frozen, frozen=True):
     extra_body: dict[str, Any] = {}
     headers: dict[str, str] = {}
     path: str | None = None
+    json: JsonApi | None = None
     metrics: tuple[str, ...] = ()
     gpu: tuple[str, ...] = ()
     ca_file: str | None = None

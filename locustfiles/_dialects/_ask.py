@@ -52,6 +52,10 @@ class Reply(Protocol):
     head: bytes  # the first bytes of the body, for messages
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """The paths of a scenario's mapping that matched nothing."""
+
+    @property
     def usage(self) -> Usage | None:
         """Tokens as the server counts them, if it told."""
 

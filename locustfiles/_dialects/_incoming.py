@@ -82,6 +82,11 @@ class Incoming:
         """The server's last word on the tokens."""
         return self._counts.usage() if self._counts is not None else None
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """No path: the API says where things are."""
+        return ()
+
     # What a dialect says.
 
     def _new_decoder(self) -> Decoder:

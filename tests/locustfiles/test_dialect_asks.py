@@ -33,6 +33,7 @@ SENT: dict[str, tuple[str, dict]] = {
         "model": "m", "stream": True, "stream_options": {"include_usage": True}, "max_tokens": 7,
         "messages": [{"role": "user", "content": TEXT}],
     }),
+    "json": ("", {"prompt": TEXT}),
     "openai-embeddings": ("/v1/embeddings", {"model": "m", "input": TEXT}),
     "rerank": ("/v1/rerank", {"model": "m", "query": 'say é " one two ', "documents": ['"', "twice"]}),
 }  # fmt: skip
