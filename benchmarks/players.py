@@ -32,6 +32,7 @@ from shapes._plan import make_plan
 from tests.exporters.synthetic import EPOCH_NS, Service, synthetic_scenario
 
 BEAT_EVERY_S, STATS_EVERY_S = 1.0, 3.0  # Locust's own
+FLOOD_S, FLOOD_EVERY_S = 55.0, 0.1  # 550 early heartbeats each: ZeroMQ's queues use new memory for their first 512
 USERS = 40  # of one worker
 TEMPLATES = 8  # different reports; each worker sends one of them
 SPREAD = 0.5  # sd of the logarithm of each request's own slowness: sketches as wide as those of a service under load
@@ -169,7 +170,7 @@ class Player:
             self._socket.send(self._envelope.packed(self.name, self.seq, time.monotonic()))
 
 
-def duties(players: list[Player], stats: bytes) -> Iterator[tuple[float, Callable[[], None]]]:
+def duties(players: list[Player], stats: bytes, flood_s: float) -> Iterator[tuple[float, Callable[[], None]]]:
     """Every duty of every worker in the order of time, evenly spread, for ever."""
     kinds = ((BEAT_EVERY_S, Player.beat), (FLUSH_EVERY_S, Player.report))
     begun = time.monotonic()
@@ -186,10 +187,12 @@ def duties(players: list[Player], stats: bytes) -> Iterator[tuple[float, Callabl
             yield due, lambda player=player: player.statistics(stats)  # type: ignore[misc]
         else:
             yield due, lambda player=player, act=kinds[kind][1]: act(player)  # type: ignore[misc]
-        heapq.heapreplace(events, (due + (STATS_EVERY_S if kind == 2 else kinds[kind][0]), place, kind))
+        every_s = STATS_EVERY_S if kind == 2 else kinds[kind][0]
+        every_s = FLOOD_EVERY_S if kind == 0 and due < begun + flood_s else every_s
+        heapq.heapreplace(events, (due + every_s, place, kind))
 
 
-def play(port: int, workers: int, rate: int) -> None:
+def play(port: int, workers: int, rate: int, flood: int) -> None:
     """Play so many workers until the parent closes standard input; print how late duties were at worst."""
     raise_file_limit()
     context = zmq.Context()
@@ -201,7 +204,7 @@ def play(port: int, workers: int, rate: int) -> None:
     ends = zmq.Poller()
     ends.register(sys.stdin.fileno(), zmq.POLLIN)
     late: list[float] = []
-    for due, act in duties(players, stats):
+    for due, act in duties(players, stats, FLOOD_S if flood else 0.0):
         wait_ms = (due - time.monotonic()) * 1e3
         if (wait_ms > 1 or len(late) % 1000 == 0) and ends.poll(max(int(wait_ms), 0)):
             break
