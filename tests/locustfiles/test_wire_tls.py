@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
+import threading
 import time
 
 import pytest
@@ -99,9 +99,15 @@ def test_a_silent_handshake_ends_at_the_deadline(serve, trust) -> None:
 
 def test_a_session_ticket_older_than_the_request_is_no_clock_step(serve, trust) -> None:
     """TLS 1.3 tickets that came before the request was sent are not part of its reply: all reads stay the kernel's."""
-    target = https(serve(secure(trust.plain)), trust)
+    shaken = threading.Event()
+
+    def script(session: ssl.SSLSocket) -> None:
+        shaken.set()
+        answer(session)
+
+    target = https(serve(secure(trust.plain, script)), trust)
     channel = dial(target, Timeline(), 10)
-    select.select([channel.sock], [], [], 10)  # the tickets are there, unread
+    assert shaken.wait(10)  # on loopback what was sent is there: the tickets, unread
     sink, timeline = Stamps(), Timeline()
     flight = Flight(channel, target, sink, timeline)
     failure = flight.run([head("GET", target, "/", {}, 0)], Deadlines(total_s=10), time.monotonic_ns() + 10**10)
