@@ -95,11 +95,16 @@ class Appended:
 
 
 def replace_json(path: Path, data: Any, indent: int = -1) -> None:
+    """Replace a JSON file; see `replace`."""
+    replace(path, msgspec.json.format(msgspec.json.encode(data), indent=indent) + b"\n")
+
+
+def replace(path: Path, data: bytes) -> None:
     """Write beside, sync, rename: a reader sees the old file or the new one, never half of it."""
     part = path.with_name(f"{path.name}.part")
     with refusals(path.parent), removed_on_failure(part):
         with part.open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(data), indent=indent) + b"\n")
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from exporters.files import replace_json
+from exporters.files import replace, replace_json
 from exporters.record import Run, convert
 from reports.render import print_terminal, render_html, render_markdown
 from reports.summary import summarize
@@ -17,8 +17,8 @@ def write_report(directory: Path) -> int:
     run = Run.open(directory)
     summary = summarize(run)
     replace_json(directory / "summary.json", summary)
-    (directory / "report.md").write_text(render_markdown(summary, run.manifest), encoding="utf-8")
-    (directory / "report.html").write_text(render_html(summary, run.manifest), encoding="utf-8")
+    replace(directory / "report.md", render_markdown(summary, run.manifest).encode())
+    replace(directory / "report.html", render_html(summary, run.manifest).encode())
     if run.manifest.get("ended") is None:
         convert(directory)
     print_terminal(summary, run.manifest, Console())

@@ -1,10 +1,15 @@
-"""Become Locust. Until its run begins, Ctrl-C and SIGTERM are one line and exit code 4, not a traceback of imports."""
+"""Become Locust. Until its run begins, Ctrl-C and SIGTERM are one line and exit code 4, not a traceback of imports.
+
+A disk without space for Locust's own files (its log, its statistics) covers neither our words nor our exit code.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
+from typing import Any
 
 
 def leave(*_: object) -> None:
@@ -17,9 +22,18 @@ def main() -> None:
     """Locust's own entry point, with the handlers above until the shape sets its own (shapes._shape)."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)
+    logging.raiseExceptions = False
+    from locust import events
     from locust.main import main as locust
 
-    sys.exit(locust())
+    ending: list[Any] = []
+    events.quitting.add_listener(lambda environment, **_: ending.append(environment))
+    try:
+        sys.exit(locust())
+    except OSError:
+        if not ending:
+            raise
+        sys.exit(ending[0].process_exit_code or 0)
 
 
 if __name__ == "__main__":

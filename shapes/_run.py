@@ -44,6 +44,7 @@ class LoadRun:
         self._ends = time.monotonic() + scenario.limits.max_duration
         self._ended = self._closed = False
         self._unwritable: str | None = None
+        self.unfinished: str | None = None  # why the end could not be written; what was measured is readable
         self._clocks: dict[str, dict[str, float]] = {}
 
     def lead(self, services: Services, resumed: bool = False) -> None:
@@ -78,12 +79,13 @@ class LoadRun:
             self.crew.command("abort")
             self.crew.wait(self.crew.answered, 5.0)
         self._closed = True
-        try:
-            ended = {"ended": utc(), "stopped": stopped, "rows": self.crew.inbox.rows, "fleet": self._fleet()}
-            self._writer.update(ended)
-        finally:
-            self._writer.finish()
-            self.progress.close()
+        ended = {"ended": utc(), "stopped": stopped, "rows": self.crew.inbox.rows, "fleet": self._fleet()}
+        for write in (lambda writer: writer.update(ended), RunWriter.finish):
+            try:
+                write(self._writer)
+            except RecordError as error:
+                self.unfinished = str(error)
+        self.progress.close()
 
     @property
     def opened(self) -> bool:
@@ -115,7 +117,7 @@ class LoadRun:
             self._writer = RunWriter.create(
                 self.directory, manifest(self.run_id, self.scenario, self.plan, checked, len(self.crew.workers()))
             )
-        self._writer.rows(pack(checked.samples))
+        self._keep_rows(pack(checked.samples))
 
     def _prepare(self, services: Services) -> None:
         try:
@@ -138,20 +140,24 @@ class LoadRun:
         self._writer.steps(records)
 
     def _on_delta(self, delta: Delta) -> None:
-        assert self._writer is not None, "rows come after the run was opened"
         if self._closed:  # of a worker that was away: the run is on disk without them, and says what it counted
             return
-        try:
-            self._writer.rows(delta.packed)
-            for response in delta.responses:
-                self._writer.response(response)
-        except RecordError as error:  # this is a message handler: the conductor stops the run when it next looks
-            self._unwritable = str(error)
+        self._keep_rows(delta.packed, delta.responses)
         if self.scenario.limits.max_cost is not None:
             batch = unpack(delta.packed)
             names = ("arm", "input_tokens", "cached_tokens", "output_tokens")
             for arm, given, cached, made in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
                 self._spend.add(arm, given or 0, cached or 0, made or 0)
+
+    def _keep_rows(self, packed: bytes, responses: Sequence[dict[str, Any]] = ()) -> None:
+        """Append rows and texts; a refusal stops the run when the conductor next looks (this is a message handler)."""
+        assert self._writer is not None, "rows come after the run was opened"
+        try:
+            self._writer.rows(packed)
+            for response in responses:
+                self._writer.response(response)
+        except RecordError as error:
+            self._unwritable = str(error)
 
     def _on_chunks(self, worker: str, piece: bytes) -> None:
         assert self._writer is not None, "stamps come after the run was opened"

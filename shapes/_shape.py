@@ -135,8 +135,13 @@ class PlannedShape(LoadTestShape):
         """End the run, then write its report; the verdict's exit code becomes Locust's."""
         assert self.runner is not None, "a run has a runner"
         run.end(stopped)
-        if run.opened:
-            self.runner.environment.process_exit_code = write_report(run.directory)
+        if run.unfinished is not None:
+            kept = f"what was measured is kept: `tokenswarm report {run.directory}`, when that can be written to"
+            print(f"tokenswarm: {run.unfinished}; {kept}", file=sys.stderr)  # noqa: T201
+            self.runner.environment.process_exit_code = STOPPED
+        elif run.opened:
+            code = write_report(run.directory)  # one that could not be written is no mistake in the configuration
+            self.runner.environment.process_exit_code = STOPPED if code == USAGE else code
         else:
             print(f"tokenswarm: {stopped} before anything was measured", file=sys.stderr)  # noqa: T201
             self.runner.environment.process_exit_code = STOPPED
