@@ -38,7 +38,7 @@ def available() -> bool:
     return importlib.util.find_spec("xllamacpp") is not None and model_file() is not None
 
 
-def serve(port: int, slots: int) -> int:
+def serve(port: int, slots: int, answers: str = "text") -> int:
     """Serve until SIGTERM or SIGINT; one generation thread, so that a core is left for the load generator."""
     if not available():
         print(f"tokenswarm: {MISSING}", file=sys.stderr)  # noqa: T201
@@ -52,6 +52,10 @@ def serve(port: int, slots: int) -> int:
     parameters.n_parallel, parameters.n_ctx = slots, CONTEXT_PER_SLOT * slots
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1
     parameters.endpoint_metrics = parameters.endpoint_slots = parameters.endpoint_props = True
+    if answers != "text":
+        pooling = {"vectors": "MEAN", "scores": "RANK"}[answers]
+        parameters.embedding = True
+        parameters.pooling_type = getattr(xllamacpp.llama_pooling_type, f"LLAMA_POOLING_TYPE_{pooling}")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -84,12 +88,14 @@ def wait_until_healthy(url: str, timeout_s: float = 60.0) -> None:
 
 
 def main() -> None:
-    """Command line: --port (0 = any), --slots."""
+    """Command line: --port (0 = any), --slots, --answers."""
     parser = argparse.ArgumentParser(prog="python -m simulator.llamacpp", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="loopback port; 0 takes a free one")
     parser.add_argument("--slots", type=int, default=4, help="requests that run at once; more of them queue")
+    kinds = ("text", "vectors", "scores")
+    parser.add_argument("--answers", choices=kinds, default="text", help="vectors: /v1/embeddings; scores: /v1/rerank")
     arguments = parser.parse_args()
-    sys.exit(serve(arguments.port, arguments.slots))
+    sys.exit(serve(arguments.port, arguments.slots, arguments.answers))
 
 
 if __name__ == "__main__":
