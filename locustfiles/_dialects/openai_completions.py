@@ -44,10 +44,15 @@ class CompletionReply(Incoming):
     decode = decode_whole = staticmethod(msgspec.json.Decoder(Completion).decode)
 
     def _take(self, event: Completion, at_ns: int) -> None:
-        self._aside(event)
-        for choice in (event.choices or ())[:1]:
+        if not event.choices or event.error is not None:
+            self._aside(event)
+        if self.model is None:
+            self._named(event.model)
+        if event.choices:
+            choice = event.choices[0]
             self._stamp(self.text, choice.text, at_ns)
-            self.finish_reason = line(choice.finish_reason or "") or self.finish_reason
+            if choice.finish_reason:
+                self.finish_reason = line(choice.finish_reason)
         if event.usage is not None:
             if len(self.chunks) == 1 and self._counts is None:
                 self.first_chunk_tokens = tokens(event.usage.completion_tokens) or None
@@ -55,13 +60,14 @@ class CompletionReply(Incoming):
 
     def _take_whole(self, whole: Completion) -> None:
         self._aside(whole)
+        self._named(whole.model)
         self._counts = whole.usage
         for choice in (whole.choices or ())[:1]:
             self.done, self.text = self.error is None, [choice.text] if choice.text else []
             self.finish_reason = line(choice.finish_reason or "") or None
 
     def _aside(self, event: Completion) -> None:
-        self._named(event.model)
+        """Take an error under one of its names."""
         said = event.error or (not event.choices and event.usage is None and (event.message or event.detail))
         if said:
             self._fail(complaint(said))

@@ -22,26 +22,19 @@ Keys = tuple[str, ...]
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """Where things are in an event or a whole reply: the keys from its top down; () = not told."""
+    """Where things are in an event or a whole reply: the keys from its top down."""
 
     lines: bool
     text: Keys
-    input_tokens: Keys
-    output_tokens: Keys
-    finish: Keys
     error: Keys
+    others: dict[str, Keys]  # counts and the reason of the end, where the scenario tells
 
     @classmethod
     def of(cls, api: JsonApi) -> Reading:
         """The scenario's paths as keys."""
-        paths = (api.text, api.input_tokens, api.output_tokens, api.finish, api.error)
-        return cls(api.stream == "ndjson", *map(keys_of, paths))
-
-    @property
-    def told(self) -> dict[str, Keys]:
-        """The paths that a good reply has."""
-        names = ("text", "input_tokens", "output_tokens", "finish")
-        return {name: getattr(self, name) for name in names if getattr(self, name)}
+        paths = {"input_tokens": api.input_tokens, "output_tokens": api.output_tokens, "finish": api.finish}
+        others = {name: keys_of(path) for name, path in paths.items() if path}
+        return cls(api.stream == "ndjson", keys_of(api.text), keys_of(api.error), others)
 
 
 class JsonReply(Incoming):
@@ -54,13 +47,13 @@ class JsonReply(Incoming):
 
     def __init__(self, chunks: array[int], reading: Reading, stream: bool) -> None:
         self._reading, self._asked = reading, stream
-        self._found: dict[str, Any] = {}  # the last of each path that was there
+        self._found: dict[str, Any] = {}  # what stood at each path, the last time that something did
         super().__init__(chunks)
 
     @property
     def missing(self) -> tuple[str, ...]:
         """The paths that matched nothing."""
-        return tuple(name for name in self._reading.told if name not in self._found)
+        return tuple(name for name in ("text", *self._reading.others) if name not in self._found)
 
     @property
     def usage(self) -> Usage | None:
@@ -91,23 +84,23 @@ class JsonReply(Incoming):
 
     def _read(self, event: Any) -> str | None:
         """Take counts, end and error; the text is the caller's."""
-        for name, keys in self._reading.told.items():
+        text, error = at(event, self._reading.text), at(event, self._reading.error)
+        if text is not None:
+            self._found["text"] = True
+        for name, keys in self._reading.others.items():
             value = at(event, keys)
             if value is not None:
                 self._found[name] = value
-        error, finish, text = (
-            at(event, keys) for keys in (self._reading.error, self._reading.finish, self._reading.text)
-        )
+                if name == "finish" and isinstance(value, str) and value:
+                    self.finish_reason = line(value)
         if error:
             self._fail(complaint(error))
-        if isinstance(finish, str) and finish:
-            self.finish_reason = line(finish)
         return text if isinstance(text, str) else None
 
     def close(self) -> None:
         """A stream has no other end than the message's, unless it says a reason."""
         super().close()
-        if self.streamed and not self._reading.finish and self._left >= 0:
+        if self.streamed and "finish" not in self._reading.others and self._left >= 0:
             self.done = True
 
 
