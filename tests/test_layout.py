@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from scenarios.scenario import APIS
+
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("scenarios", "locustfiles", "shapes", "exporters", "reports", "simulator")
 WIRE_PACKAGES = {"gevent", "httptools", "msgspec", "tiktoken"}
@@ -114,6 +116,16 @@ def test_entry_files_are_never_imported() -> None:
     }
 
     assert names & imported == set()
+
+
+def test_every_entry_of_an_api_is_a_file() -> None:
+    """What `run` gives to Locust for an API is there. The table is read, not imported: Locust patches what it meets."""
+    tree = ast.parse((ROOT / "shapes" / "_launch.py").read_text(encoding="utf-8"))
+    (table,) = [node.value for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "ENTRIES"]
+    named = ast.literal_eval(table)
+
+    assert set(named) <= set(APIS)
+    assert set(named.values()) <= {path.stem for path in (ROOT / "locustfiles").glob("[!_]*.py")}
 
 
 def test_nothing_is_called_core_or_utils() -> None:

@@ -15,7 +15,6 @@ from exporters.sample import Outcome
 from locustfiles._dialects import DIALECTS, Usage
 from locustfiles._outcome import classify
 from scenarios.scenario import APIS, WITHOUT_OUTPUT
-from shapes._launch import ENTRIES, ROOM
 
 COMPLETIONS, MESSAGES, RESPONSES = "openai-completions", "anthropic-messages", "openai-responses"
 OLLAMA, TGI, EMBEDDINGS, RERANK = "ollama-chat", "tgi-generate", "openai-embeddings", "rerank"
@@ -91,11 +90,10 @@ def streams() -> list[str]:
 
 
 def test_the_tables_know_the_same_apis() -> None:
-    """What a scenario may say, what is spoken and what has an entry file are the same."""
-    assert set(APIS) == set(DIALECTS) >= set(ENTRIES)
+    """What a scenario may say is what is spoken."""
+    assert set(APIS) == set(DIALECTS)
     assert {name for name in APIS if not DIALECTS[name].generates} == set(WITHOUT_OUTPUT)
     assert [name for name in APIS if DIALECTS[name].name != name] == []
-    assert [entry for entry in ENTRIES.values() if not (ROOM / "locustfiles" / f"{entry}.py").is_file()] == []
 
 
 def test_verified_means_recorded() -> None:
