@@ -17,6 +17,7 @@ from locustfiles._dialects._openai_body import bearer
 from locustfiles._dialects._openai_json import Details, Number, tokens
 from locustfiles._dialects._said import complaint, line
 
+ENDS = {f"response.{status}": status for status in ("completed", "incomplete", "failed", "cancelled")}
 REASONS = {"max_output_tokens": "length", "max_tokens": "length"}
 
 
@@ -95,8 +96,8 @@ class ResponseReply(Incoming):
             self._stamp(self._where(kind), event.delta, at_ns)
         elif kind == "response.output_item.added" and event.item is not None:
             self._stamp(self.tool_calls, event.item.name, at_ns)
-        elif event.response is not None:
-            self._state(event.response)
+        elif event.response is not None or kind in ENDS:
+            self._state(event.response or Response(), ENDS.get(kind))
         elif event.error or kind == "error":
             self._fail(complaint(event.error or {"message": event.message, "code": event.code}))
 
@@ -106,15 +107,19 @@ class ResponseReply(Incoming):
             return self.text
         return self.reasoning if "reasoning" in kind else self.tool_calls
 
-    def _state(self, response: Response) -> None:
-        """Take what a reply tells of itself as a whole: in its first events little, in its last all."""
+    def _state(self, response: Response, named: str | None = None) -> None:
+        """Take what a reply tells of itself as a whole: in its first events little, in its last all.
+
+        Gateways leave its status out; then the event's name is the status.
+        """
+        status = response.status or named
         self._named(response.model)
         self._counts = response.usage or self._counts
-        if response.error or response.status in ("failed", "cancelled"):
-            self._fail(complaint(response.error or f"the response is {response.status}"))
-        elif response.status == "completed":
+        if response.error or status in ("failed", "cancelled"):
+            self._fail(complaint(response.error or f"the response is {status}"))
+        elif status == "completed":
             self.done, self.finish_reason = True, "stop"
-        elif response.status == "incomplete":
+        elif status == "incomplete":
             reason = (response.incomplete_details or Incomplete()).reason or "incomplete"
             self.done, self.finish_reason = True, REASONS.get(reason) or line(reason)
 

@@ -126,7 +126,7 @@ class PlainJson:
             b"prompt": (before, ask.nonce, after),
             b"max_tokens": (b"%d" % ask.max_tokens,),
             b"model": (escaped(ask.model),),
-            b"stream": (b"true" if ask.stream else b"false",),
+            b"stream": (b"true" if ask.stream and self.streams else b"false",),
         }
         parts = [filled[piece] if number % 2 else (piece,) for number, piece in enumerate(self._pieces)]
         return tuple(piece for part in parts for piece in part)

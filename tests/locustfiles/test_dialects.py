@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing
 from array import array
 
@@ -102,6 +103,16 @@ def test_verified_means_recorded() -> None:
 
     assert {name for name in DIALECTS if DIALECTS[name].verified} == recordings
     assert [name for name in REPLIES if name not in (FIXTURES / "README.md").read_text()] == []
+
+
+def test_the_readme_says_which_are_unverified() -> None:
+    """Its table has a row for each API, in the order of the dialects, marked as they are."""
+    readme = (FIXTURES.parents[2] / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([a-z-]+)` (\|.*)$", readme, re.MULTILINE))
+
+    assert list(rows) == list(DIALECTS) == list(APIS)
+    unverified = [name for name in DIALECTS if not DIALECTS[name].verified]
+    assert [name for name in rows if "**unverified**" in rows[name]] == unverified
 
 
 @pytest.mark.parametrize("name", REPLIES)
@@ -286,6 +297,25 @@ def test_responses_reason_call_and_end_incomplete() -> None:
     }  # fmt: skip
     assert classify(reply, None, 20) == ("ok", None)
     assert classify(reply, None, 30)[0] == "truncated"
+
+
+@pytest.mark.parametrize(
+    ("last", "outcome"),
+    [
+        ({"type": "response.completed", "response": {}}, "ok"),
+        ({"type": "response.completed"}, "ok"),
+        ({"type": "response.incomplete", "response": {"incomplete_details": {"reason": "max_output_tokens"}}}, "ok"),
+        ({"type": "response.incomplete"}, "ok"),
+        ({"type": "response.failed"}, "error_in_stream"),
+        ({"type": "response.failed", "response": {"error": {"message": "boom"}}}, "error_in_stream"),
+        ({"type": "response.in_progress", "response": {}}, "stream_broken"),
+    ],
+)
+def test_an_end_without_its_status_is_an_end_by_name(last: dict, outcome: str) -> None:
+    """Gateways leave the response's status out, or the response."""
+    said = events({"type": "response.output_text.delta", "delta": "Hi"}, last, named=True)
+
+    assert classify(read(RESPONSES, said), None, 5)[0] == outcome
 
 
 def test_a_failed_response_is_a_failure() -> None:

@@ -33,12 +33,20 @@ def mapped(body: bytes, headers: dict[str, str], asked: bool = True, **mapping: 
 
 def test_the_template_is_filled_in_its_places() -> None:
     """Texts are escaped, numbers and switches bare, the prompt may come twice."""
-    dialect = dialect_of(Arm(url="http://x", api="json", json=JsonApi(body=BODY, text="t")))
+    dialect = dialect_of(Arm(url="http://x", api="json", json=JsonApi(body=BODY, text="t", stream="sse")))
     text = 'say é " one two " twice'
 
     assert json.loads(b"".join(dialect.body(ask(model='m"\\')))) == {
         "q": text, "m": 'm"\\', "n": 7, "live": True, "again": text + "!",
     }  # fmt: skip
+
+
+def test_a_service_that_does_not_stream_is_not_asked_to() -> None:
+    """Without a stream in the mapping its place says false, whatever the scenario asks."""
+    dialect = dialect_of(Arm(url="http://x", api="json", json=JsonApi(body=BODY, text="t")))
+
+    assert json.loads(b"".join(dialect.body(ask())))["live"] is False
+    assert not dialect.streams
 
 
 @pytest.mark.parametrize(
