@@ -5,11 +5,9 @@ A disk without space for Locust's own files (its log, its statistics) covers nei
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
-from typing import Any
 
 
 def leave(*_: object) -> None:
@@ -22,11 +20,14 @@ def main() -> None:
     """Locust's own entry point, with the handlers above until the shape sets its own (shapes._shape)."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)
-    logging.raiseExceptions = False
+    import logging  # like all that follows, after the handlers: an interrupt during imports is theirs
+
     from locust import events
+    from locust.env import Environment
     from locust.main import main as locust
 
-    ending: list[Any] = []
+    logging.raiseExceptions = False
+    ending: list[Environment] = []
     events.quitting.add_listener(lambda environment, **_: ending.append(environment))
     try:
         sys.exit(locust())
