@@ -41,7 +41,7 @@ def asked(folder: Path, url: str, arm: str, more: str = "") -> Path:
     ],
 )
 def test_a_run_over_an_api(tmp_path: Path, engine: str, arm: str, forced: bool) -> None:
-    """Every request is ok, each chunk a token of the engine's own count, with TTFT, TPOT and the length as asked."""
+    """Every request is ok, its chunks are the tokens the engine counts, with TTFT, TPOT and the length as asked."""
     done = front_door("run", asked(tmp_path, engine, arm), "--out", tmp_path / "run")
     assert done.returncode in (0, 4), done.stderr
     assert no_traceback([done.stderr])
@@ -51,8 +51,10 @@ def test_a_run_over_an_api(tmp_path: Path, engine: str, arm: str, forced: bool) 
     assert [row["error"] for row in rows if row["outcome"] not in ("ok", "aborted")] == []
     ok = [row for row in rows if row["outcome"] == "ok"]
     assert [row for row in ok if not row["ttft_s"] or not row["input_tokens"] or not row["output_tokens"]] == []
-    # A natural end is a token without text: usage counts it, no chunk carries it.
-    assert {row["output_tokens"] - row["chunks"] for row in ok} <= ({0} if forced else {0, 1})
+    # Tokens without text (a natural end, a part of a character) are counted, and no chunk carries them.
+    unseen = [row["output_tokens"] - row["chunks"] for row in ok]
+    assert min(unseen) == 0
+    assert sum(unseen) <= (0.1 * sum(row["output_tokens"] for row in ok) if forced else len(ok))
     if forced:
         assert {row["output_tokens"] for row in ok if row["phase"] != "check"} == {24}
         assert [row for row in ok if not row["tpot_s"]] == []
