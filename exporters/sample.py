@@ -200,3 +200,4 @@ class Sample(msgspec.Struct, kw_only=True):
     window_s: float | None = None
     window_input_tokens: float | None = None
     window_output_tokens: float | None = None
+    output_chars: int | None = None  # of the reply's text, reasoning and tool calls: tokens of two vocabularies differ

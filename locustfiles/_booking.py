@@ -94,6 +94,7 @@ def sample_of(
         window_s=share.life_s,
         window_input_tokens=share.input_tokens,
         window_output_tokens=share.output_tokens,
+        output_chars=None if reply.answers else _chars(reply),
     )
     if reply.streamed:
         timeline.first_visible = reply.first_visible_ns
@@ -108,6 +109,11 @@ def _book_stream(sample: Sample, timeline: Timeline, reply: Reply, tokens: int |
     sample.ttfvt_s = timeline.ttfvt_s
     sample.tpot_s = timeline.tpot_s(_streamed_tokens(reply, tokens), reply.first_chunk_tokens or 1)
     sample.e2e_s = timeline.e2e_s
+
+
+def _chars(reply: Reply) -> int:
+    """Characters of all that the reply says, seen or unseen."""
+    return sum(len(part) for parts in (reply.text, reply.reasoning, reply.tool_calls) for part in parts)
 
 
 def _streamed_tokens(reply: Reply, tokens: int | None) -> int | None:

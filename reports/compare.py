@@ -10,13 +10,16 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from reports.definitions import name_of
 from reports.pairs import Pairs, over_points
 from reports.stats import bounds, holm, mean_interval, p_greater, pairs_needed, smallest_effect, upper_bound
+from reports.tokenizers import PER_CHARACTER
 from scenarios.scenario import Scenario
 
 ALPHA = 0.05
 FEWEST_PAIRS = 4
-THRESHOLD_KEYS = {"ttft_s": "ttft", "tpot_s": "tpot", "e2e_s": "e2e", "good_per_s": "good"}
+THRESHOLD_KEYS = {"ttft_s": "ttft", "tpot_s": "tpot", "e2e_s": "e2e", "good_per_s": "good",
+                  PER_CHARACTER: "tpot"}  # fmt: skip
 DEFAULT_THRESHOLD = 0.05
 LARGEST = math.log(1000)  # a factor beyond a thousand is printed as a thousand: it says "unknown" and still is a number
 
@@ -50,7 +53,7 @@ def p_values(family: Sequence[npt.NDArray[np.float64]]) -> list[float]:
 
 def gates(pair: Pairs) -> bool:
     """Whether a comparison can prove anything."""
-    return len(pair.values) >= FEWEST_PAIRS and pair.incomparable is None and pair.held is None
+    return len(pair.values) >= FEWEST_PAIRS and not (pair.incomparable or pair.held or pair.judged_by)
 
 
 def threshold_of(scenario: Scenario, metric: str) -> float:
@@ -72,9 +75,12 @@ def _gated(pair: Pairs, worse: float, better: float, scale: Scale) -> dict[str, 
 
 def _ungated(pair: Pairs, scale: Scale) -> dict[str, Any]:
     known = {**_known(pair), "gated": False, "verdict": "inconclusive"}
+    if pair.judged_by is not None:
+        known["judged_by"] = pair.judged_by
     if pair.incomparable is not None or not pair.values:
         why = pair.incomparable or "no block has its pair at every rung"
-        return {**known, "ratio": None, "reason": f"not comparable: {why}"}
+        instead = f"; {name_of(pair.judged_by)} is gated in its place" if pair.judged_by else ""
+        return {**known, "ratio": None, "reason": f"not comparable: {why}{instead}"}
     if pair.held is not None:
         known["reason"] = f"not proven: {pair.held}"
     return {**known, **_estimate(pair, scale)}
@@ -137,11 +143,12 @@ def not_ruled_out(pairs: Sequence[Pairs], scenario: Scenario) -> list[Unproven]:
     """Gated metrics whose mean over all points (cell x rung, and the tasks) cannot rule out the threshold.
 
     A metric that both arms should have and that is comparable nowhere rules out nothing: an arm that fails more, or
-    stops streaming, must not pass because its means were taken out of the gate.
+    stops streaming, must not pass because its means were taken out of the gate. What another comparison judges is left
+    to that one, which must then rule it out itself.
     """
     points: dict[tuple[tuple[str, str], str], list[Pairs]] = {}
     for pair in pairs:
-        if pair.concurrency is not None:  # the mean over a cell's rungs is no point
+        if pair.concurrency is not None and pair.judged_by is None:  # the mean over a cell's rungs is no point
             points.setdefault((pair.arms, pair.metric), []).append(pair)
     found = (_unproven(of_metric, threshold_of(scenario, metric)) for (_, metric), of_metric in points.items())
     return [unproven for unproven in found if unproven is not None]

@@ -27,6 +27,15 @@ DEFINITIONS: dict[str, Definition] = {
         "Time per output token after the first: n is the number of output tokens, n_first those of the first chunk. "
         "Absent for replies of one token or that came in one piece.",
     ),
+    "s_per_1k_chars": Definition(
+        "time per 1,000 characters",
+        "1000 × (last − first) / output characters",
+        "Mean over ok requests of the time in which a reply of 1,000 characters (text, reasoning, tool calls) would be "
+        "written. It is compared in place of TPOT, and of E2E of forced lengths, where two arms count the same text "
+        "differently by more than 1 %: their tokens are not of one size. The count for equal text is the server's own "
+        "for the same prompts; a template that adds as many tokens to each of them is no other tokenizer. Not "
+        "streamed: E2E stands for last − first, so the prompt's time is part of it.",
+    ),
     "gap_s": Definition(
         "gap",
         "time between consecutive content chunks",

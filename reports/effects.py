@@ -7,7 +7,7 @@ from typing import Any
 from reports.definitions import name_of
 from reports.latency import grid
 from reports.tables import Column, Shown, Table, Tone, absent, cell_key, cell_name, in_order, label
-from reports.units import change, change_interval, count, duration, held, number, rate
+from reports.units import change, change_interval, count, held, in_unit, number
 
 Comparison = dict[str, Any]
 TONES: dict[str, Tone] = {"better": "good", "worse": "bad", "same": "quiet", "inconclusive": "warn"}
@@ -64,8 +64,7 @@ def _value(comparison: Comparison, side: str) -> Shown:
     value = comparison.get(side)
     if value is None:
         return absent("not measured on this arm")
-    return Shown(duration(value) if comparison["metric"].endswith("_s") and comparison["metric"] != "good_per_s" else
-                 rate(value, "req"))  # fmt: skip
+    return Shown(in_unit(comparison["metric"], value))
 
 
 def effect_maps(comparisons: list[Comparison]) -> list[Table]:

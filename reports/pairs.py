@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from reports.measured import Measured, counting
+from reports.tokenizers import PER_CHARACTER, PER_TOKEN, Difference, difference
 from scenarios.scenario import Cell, Scenario
 
 FAILURE_POINTS, LENGTH_SHARE = 0.01, 0.02  # beyond these a mean of ok requests is not comparable
@@ -16,6 +17,7 @@ ROUNDING = 1e-9  # 1 - 198 / 200 is a little more than 0.01
 METRICS: dict[str, Callable[[Measured], float | None]] = {
     "ttft_s": lambda step: step.mean("ttft_s"),
     "tpot_s": lambda step: step.mean("tpot_s"),
+    PER_CHARACTER: lambda step: step.s_per_1k_chars,
     "e2e_s": lambda step: step.mean("e2e_s"),
     "good_per_s": lambda step: step.good_per_s,
 }
@@ -24,6 +26,18 @@ LEVELS = ("cell", "rung", "tasks")
 Both = tuple[Measured, Measured]  # of the baseline, of the candidate
 Blocks = dict[int, Both]
 Means = tuple[float | None, float | None]
+
+
+class Between(msgspec.Struct, frozen=True):
+    """Two arms, and how their tokenizers differ where they do."""
+
+    arms: tuple[str, str]
+    tokenizers: Difference | None = None
+
+    @property
+    def metrics(self) -> list[str]:
+        """What is compared: a time per character only where tokens cannot be."""
+        return [metric for metric in METRICS if metric != PER_CHARACTER or self.tokenizers]
 
 
 class Pairs(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +53,7 @@ class Pairs(msgspec.Struct, frozen=True, kw_only=True):
     blocks: tuple[int, ...]
     incomparable: str | None = None
     held: str | None = None  # why these pairs, though comparable, prove nothing
+    judged_by: str | None = None  # the metric, or "tasks", that is gated in their place
 
     @property
     def cost(self) -> tuple[float, ...]:
@@ -56,21 +71,33 @@ def all_pairs(steps: Sequence[Measured], scenario: Scenario) -> list[Pairs]:
         by_arm[step.record.step.arm][(*step.point[1:], step.record.step.block)] = step
     found: list[Pairs] = []
     for candidate in (arm for arm in scenario.arms if arm != baseline):
-        base, other = by_arm[baseline], by_arm[candidate]
+        base, other, arms = by_arm[baseline], by_arm[candidate], (baseline, candidate)
         both = [(step, other[place]) for place, step in base.items() if place in other]
-        pairs = [pair for metric in METRICS for pair in _of_metric(both, metric, (baseline, candidate))]
-        found += sorted(pairs, key=lambda pair: LEVELS.index(pair.level))
+        between = Between(arms, difference(base.values(), other.values(), arms))
+        pairs = [pair for metric in between.metrics for pair in _of_metric(both, metric, between)]
+        found += sorted(_per_character(pairs), key=lambda pair: LEVELS.index(pair.level))
     return found
 
 
-def _of_metric(both: Iterable[Both], metric: str, arms: tuple[str, str]) -> Iterator[Pairs]:
+def _per_character(pairs: Sequence[Pairs]) -> list[Pairs]:
+    """The pairs; where there is a time per character it judges in place of a time per token that is not comparable."""
+    instead = {(pair.level, pair.cell, pair.concurrency) for pair in pairs if pair.metric == PER_CHARACTER}
+    return [
+        msgspec.structs.replace(pair, judged_by=PER_CHARACTER)
+        if pair.metric in PER_TOKEN and pair.incomparable and (pair.level, pair.cell, pair.concurrency) in instead
+        else pair
+        for pair in pairs
+    ]
+
+
+def _of_metric(both: Iterable[Both], metric: str, between: Between) -> Iterator[Pairs]:
     """Level 1, the cells with their rungs averaged, and level 2, the rungs; one rung is the cell itself."""
     places: dict[Cell | None, dict[int, Blocks]] = {}
     for pair in both:
         step = pair[0].record.step
         places.setdefault(step.cell, {}).setdefault(step.concurrency, {})[step.block] = pair
     for cell, rungs in places.items():
-        found = [_point(cell, rung, rungs[rung], metric, arms) for rung in sorted(rungs)]
+        found = [_point(cell, rung, rungs[rung], metric, between) for rung in sorted(rungs)]
         points = [point for point in found if point is not None]
         if cell is None:
             yield from (msgspec.structs.replace(point, level="tasks") for point in points)
@@ -93,10 +120,10 @@ def measures(pair: Both, metric: str) -> tuple[float, float] | None:
     return (before, after) if before and after else None
 
 
-def _point(cell: Cell | None, rung: int, blocks: Blocks, metric: str, arms: tuple[str, str]) -> Pairs | None:
+def _point(cell: Cell | None, rung: int, blocks: Blocks, metric: str, between: Between) -> Pairs | None:
     """One point; None when neither arm ever had the metric. What only one arm has is there, and not comparable."""
     known = {block: values for block in sorted(blocks) if (values := measures(blocks[block], metric)) is not None}
-    alone = None if known else _alone(list(blocks.values()), metric, arms)
+    alone = None if known else _alone(list(blocks.values()), metric, between.arms)
     if not known and alone is None:
         return None
     return Pairs(
@@ -104,13 +131,13 @@ def _point(cell: Cell | None, rung: int, blocks: Blocks, metric: str, arms: tupl
         cell=cell,
         concurrency=rung,
         metric=metric,
-        arms=arms,
+        arms=between.arms,
         means=_means(
             list(known.values()) or [tuple(METRICS[metric](step) for step in pair) for pair in blocks.values()]
         ),
         values=tuple(math.log(after / before) for before, after in known.values()),
         blocks=tuple(known),
-        incomparable=_incomparable(list(blocks.values()), metric) or alone,
+        incomparable=_incomparable(list(blocks.values()), metric, between.tokenizers) or alone,
     )
 
 
@@ -149,8 +176,8 @@ def over_points(points: Sequence[Pairs]) -> tuple[tuple[int, ...], tuple[float, 
     return blocks, tuple(float(np.mean([values[block] for values in by_block])) for block in blocks)
 
 
-def _incomparable(pairs: Sequence[Both], metric: str) -> str | None:
-    """Why means of ok requests may not be compared: more failures, or (E2E) other output lengths."""
+def _incomparable(pairs: Sequence[Both], metric: str, tokenizers: Difference | None) -> str | None:
+    """Why means of ok requests may not be compared: more failures, other tokens, or (E2E) other output lengths."""
     if metric == "good_per_s":
         return None
     sides = list(zip(*pairs, strict=True))
@@ -158,14 +185,27 @@ def _incomparable(pairs: Sequence[Both], metric: str) -> str | None:
     if abs(after - before) > FAILURE_POINTS + ROUNDING:
         return f"failure shares differ: {before:.1%} against {after:.1%}"
     if metric == "e2e_s":
-        lengths = [_mean_length(side) for side in sides]
-        if lengths[0] and lengths[1] and abs(lengths[1] / lengths[0] - 1) > LENGTH_SHARE + ROUNDING:
-            return f"output lengths differ: {lengths[0]:.1f} against {lengths[1]:.1f} tokens"
-    return None
+        return _other_lengths(pairs, tokenizers)
+    return tokenizers.text if tokenizers and metric == "tpot_s" else None
 
 
-def _mean_length(side: Sequence[Measured]) -> float | None:
-    """Mean output tokens of the ok requests; None where nobody counted."""
-    tokens = np.concatenate([step.columns["output_tokens"][step.ok] for step in side])
-    tokens = tokens[~np.isnan(tokens)]
-    return float(tokens.mean()) if len(tokens) else None
+def _other_lengths(pairs: Sequence[Both], tokenizers: Difference | None) -> str | None:
+    """Why E2E is that of unequal replies: their lengths in tokens or, with two tokenizers, in characters.
+
+    There, an equal number of tokens that was forced is no equal text.
+    """
+    column, unit = ("output_chars", "characters") if tokenizers else ("output_tokens", "tokens")
+    sides = list(zip(*pairs, strict=True))
+    if tokenizers and pairs[0][0].record.step.cell is not None and any(_mean_length(s, "output_tokens") for s in sides):
+        return tokenizers.text
+    before, after = (_mean_length(side, column) for side in sides)
+    if not before or not after or abs(after / before - 1) <= LENGTH_SHARE + ROUNDING:
+        return None
+    return f"output lengths differ: {before:.1f} against {after:.1f} {unit}"
+
+
+def _mean_length(side: Sequence[Measured], column: str) -> float | None:
+    """Mean output of the ok requests; None where nobody counted."""
+    lengths = np.concatenate([step.columns[column][step.ok] for step in side])
+    lengths = lengths[~np.isnan(lengths)]
+    return float(lengths.mean()) if len(lengths) else None

@@ -16,6 +16,7 @@ from reports.fleet import fleet_figures, users_by_worker
 from reports.measured import Measured, counting, measured_steps
 from reports.pairs import all_pairs
 from reports.places import held_to_places
+from reports.tokenizers import differences, tokenizer_warnings
 from reports.verdict import Evidence, verdict
 
 FORMAT = 1
@@ -42,7 +43,11 @@ def summarize(run: Run) -> dict[str, Any]:
         "cost": {},
         "waste": {},
         "anomalies": [],
-        "warnings": [*scenario_warnings(scenario), *warnings(steps)],
+        "warnings": [
+            *scenario_warnings(scenario),
+            *tokenizer_warnings(differences(steps, scenario)),
+            *warnings(steps),
+        ],
     }
 
 

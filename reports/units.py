@@ -100,6 +100,11 @@ def rate(per_second: float | None, what: str = "") -> str:
     return ABSENT if per_second is None else f"{number(per_second)} {what}/s"
 
 
+def in_unit(metric: str, value: float) -> str:
+    """A value of a compared metric: all are durations but the rate of good requests."""
+    return rate(value, "req") if metric.endswith("_per_s") else duration(value)
+
+
 def share(fraction: float | None, places: int = 1) -> str:
     """A share in per cent; only all is written 100 % and only none is written 0 %."""
     if fraction is None or math.isnan(fraction):

@@ -9,12 +9,12 @@ import msgspec
 
 from reports.capacity import RungSlo, breaches, has_gate, is_gated, users
 from reports.compare import FEWEST_PAIRS, Unproven, not_ruled_out
+from reports.definitions import name_of
 from reports.measured import Measured, counting, has_slo
 from reports.pairs import Pairs
 from scenarios.scenario import Scenario
 
 EXIT_CODES = {"pass": 0, "fail": 3, "inconclusive": 4, "invalid": 4}
-WORDS = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "E2E", "good_per_s": "good requests/s"}
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ def _regressions(evidence: Evidence) -> list[str]:
     aa = evidence.scenario.compare.aa is True
     proven = ("worse", "better") if aa else ("worse",)
     return [
-        f"{'A/A: ' if aa else ''}{_where(comparison)}: {WORDS[comparison['metric']]} changed by "
+        f"{'A/A: ' if aa else ''}{_where(comparison)}: {name_of(comparison['metric'])} changed by "
         f"{comparison['ratio'] - 1:+.1%} ({' to '.join(comparison['arms'])}), proven {comparison['verdict']} over "
         f"{comparison['n_pairs']} pairs{', though both are the same' if aa else ''}."
         for comparison in evidence.comparisons
@@ -118,7 +118,7 @@ def _open_questions(evidence: Evidence) -> list[str]:
 
 def _unproven(one: Unproven, evidence: Evidence) -> str:
     """Why a metric over all points is no proof; of several candidates, which one is meant."""
-    metric = WORDS[one.metric] if len(evidence.scenario.arms) == 2 else f"{one.arms[1]}: {WORDS[one.metric]}"
+    metric = name_of(one.metric) if len(evidence.scenario.arms) == 2 else f"{one.arms[1]}: {name_of(one.metric)}"
     if one.why is not None:
         return f"{metric} is comparable at no point: {one.why}."
     if one.bound is None:
@@ -155,9 +155,21 @@ def _tested(tested: Sequence[dict[str, Any]]) -> str:
 
 def _left_out(comparisons: Sequence[dict[str, Any]]) -> list[str]:
     """A pass names what it could not compare, with the first of it."""
-    left_out = [comparison for comparison in comparisons if "reason" in comparison]
+    left_out = [comparison for comparison in comparisons if "reason" in comparison and "judged_by" not in comparison]
     if not left_out:
-        return []
+        return _judged_elsewhere(comparisons)
     first = left_out[0]
-    where = f"{WORDS[first['metric']]} of {_where(first)} is {first['reason']}"
-    return [f"{len(left_out)} of {len(comparisons)} comparisons could not be made; the first: {where}."]
+    where = f"{name_of(first['metric'])} of {_where(first)} is {first['reason']}"
+    said = f"{len(left_out)} of {len(comparisons)} comparisons could not be made; the first: {where}."
+    return [said, *_judged_elsewhere(comparisons)]
+
+
+def _judged_elsewhere(comparisons: Sequence[dict[str, Any]]) -> list[str]:
+    """What other comparisons judged in place of some, and why: one sentence for each of those."""
+    elsewhere = {c["judged_by"]: c for c in reversed(comparisons) if "judged_by" in c}
+    counts = {by: sum(c.get("judged_by") == by for c in comparisons) for by in elsewhere}
+    return [
+        f"{counts[by]} of {len(comparisons)} comparisons are judged by {name_of(by)}; the first: "
+        f"{name_of(first['metric'])} of {_where(first)} is {first['reason']}."
+        for by, first in elsewhere.items()
+    ]
