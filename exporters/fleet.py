@@ -47,6 +47,22 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
     step: Step | None = None
 
 
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's part of an open-loop schedule, sent with "fill".
+
+    `due`: array("d") of seconds from the settle order; `sizes`: array("i") of input and output tokens, two for each
+    request, or empty: the cell's. The requests are number first, first + every, ... of the whole schedule.
+    """
+
+    due: bytes
+    sizes: bytes = b""
+    first: int = 0
+    every: int = 1
+    settle_s: float = 0.0  # the window is [settle_s, settle_s + window_s)
+    window_s: float = 0.0
+    senders: int = 1  # requests in flight at once, here
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What every worker is to do now. `seq` grows by one per order; an answer names the order that it answers."""
 
@@ -57,11 +73,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     workload: Workload = "matrix"
     block: int = 0
     cell: Cell | None = None
-    users: int = 0  # the target of each lane, over all workers
+    users: int = 0  # the target of each lane, over all workers; 0 in open loop
     firsts: dict[str, int] = {}  # by worker: users on the workers before it, so that each user has a number of its own
     spread_s: float = 0.0  # first requests of a rung wait a seeded offset in [0, spread_s]
     turns: int = 1
     min_requests: int = 1
+    open_loop: bool = False  # requests are due by schedule, whatever came of earlier ones
+    share: Share | None = None  # of that schedule
     run: dict[str, Any] | None = None  # with "prepare": {"id", "scenario", "texts"}
 
 

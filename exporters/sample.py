@@ -34,9 +34,15 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     arm: str
     block: int
     cell: Cell | None
-    concurrency: int
+    concurrency: int  # users at once; in open loop, how many requests may be in flight
+    rate: float | None = None  # open loop: requests per second
     try_: int = msgspec.field(default=1, name="try")
     requests: int | None = None  # tasks: the window closes when this many were sent
+
+    @property
+    def load(self) -> float:
+        """The rung: requests per second in open loop, else users at once."""
+        return self.concurrency if self.rate is None else self.rate
 
 
 class Timeline(msgspec.Struct, kw_only=True):

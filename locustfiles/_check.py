@@ -58,7 +58,7 @@ def check(scenario: Scenario, bring_up: Callable[[Iterable[str]], float]) -> Che
             probe = Probe(asked[name], scenario, asks, checked.samples)
             checked.findings.extend(probe.findings())
             checked.servers[name] = probe.server
-    checked.findings.append(_file_limit(files, max(scenario.ladder.concurrency)))
+    checked.findings.append(_file_limit(files, scenario.ladder.most))
     return checked
 
 

@@ -15,6 +15,7 @@ from locustfiles._tokens import Tokenizer, load_tokenizer
 from scenarios.scenario import Scenario
 
 POOL_SIZE = 1000  # prompts per input size; each request's nonce makes its text new
+FEWEST = 16  # per size of a trace, which has up to 64 sizes
 
 
 class Texts(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +32,10 @@ def make_texts(
 ) -> Texts:
     """All texts of a scenario; `breathe` is called after each input size, so that others may run."""
     pools = {}
-    for tokens in sorted({cell.input_tokens for cell in scenario.matrix.cells}):
+    cells = {cell.input_tokens for cell in scenario.matrix.cells}
+    sizes = set(scenario.matrix.input.values()) if scenario.ladder.trace else cells
+    count = max(count // len(sizes), FEWEST) if scenario.ladder.trace else count
+    for tokens in sorted(sizes):
         pools[str(tokens)] = build_pool(tokens, count, scenario.seed, tokenizer, scenario.prompts.shared_prefix)
         breathe()
     return Texts(tokenizer=tokenizer.name, words=choose_words(tokenizer), pools=pools, tasks=_tasks(scenario))

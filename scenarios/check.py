@@ -146,10 +146,9 @@ def _check_room(scenario: Scenario) -> None:
 
 def _check_steps(scenario: Scenario) -> None:
     ladder, window, tasks = scenario.ladder, scenario.window, scenario.tasks
-    if ladder.at not in ladder.concurrency:
-        raise Wrong(
-            ("ladder", "at"), ladder.at, f"not a rung; accepted here: {', '.join(map(str, ladder.concurrency))}"
-        )
+    if ladder.at not in ladder.rungs:
+        rungs = ", ".join(f"{rung:g}" for rung in ladder.rungs)
+        raise Wrong(("ladder", "at"), ladder.at, f"not a rung; accepted here: {rungs}")
     if window.max < window.duration:
         raise Wrong(("window", "max"), window.max, f"expected at least window.duration, {window.duration:g} s")
     if tasks and tasks.requests < scenario.plan.blocks:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from scenarios.open_loop import check_ladder, with_trace
 from scenarios.scenario import WITHOUT_OUTPUT, Arm, Cell, Compare, Design, Ladder, Matrix, Scenario, Tasks
 from scenarios.wrong import Where, Wrong, printable, unknown
 
@@ -22,14 +23,17 @@ ACCEPTED_CELLS = '"all", or a list such as ["short/short", "long/medium"]'
 
 def complete(scenario: Scenario, given: dict[str, Any], locate: Callable[[str, Where], str]) -> Scenario:
     """The scenario without anything left open; `given` is the file's data, which tells a default from a choice."""
+    rungs = given.get("ladder", {})
+    check_ladder(scenario.ladder, rungs)
     matrix = with_cells(_with_output(scenario, given), given.get("matrix", {}).get("cells", "all"))
+    ladder, matrix = with_trace(scenario.ladder, matrix, given, locate)
     arms = {name: _located(arm, ("arms", name), FILES, locate) for name, arm in scenario.arms.items()}
     if scenario.compare.aa is True:
         arms = _with_twin(arms)
     return replace(
         scenario,
         arms=arms,
-        ladder=_with_at(scenario.ladder, given.get("ladder", {})),
+        ladder=_with_at(ladder, rungs),
         matrix=matrix,
         tasks=scenario.tasks and _located(scenario.tasks, ("tasks",), ("file",), locate),
         plan=_with_blocks(scenario.plan, given.get("plan", {}), len(arms), matrix.cells),
@@ -75,9 +79,9 @@ def _cell_name(name: Any, crossed: dict[str, Cell], at: Where) -> str:
 
 
 def _with_at(ladder: Ladder, given: dict[str, Any]) -> Ladder:
-    rungs = tuple(sorted(ladder.concurrency))
-    at = max((rung for rung in rungs if rung <= DEFAULT_AT), default=rungs[0])
-    return replace(ladder, concurrency=rungs, at=ladder.at if "at" in given else at)
+    rungs = tuple(sorted(ladder.rungs))
+    at = ladder.at if "at" in given else max((rung for rung in rungs if rung <= DEFAULT_AT), default=rungs[0])
+    return replace(ladder, **{"rate" if ladder.rate else "concurrency": rungs}, at=at)
 
 
 def _with_blocks(plan: Design, given: dict[str, Any], arms: int, cells: tuple[Cell, ...]) -> Design:

@@ -14,8 +14,6 @@ NOT_YET: tuple[tuple[tuple[str, ...], Any], ...] = (
     (("disturbance",), ANY),
     (("search",), ANY),
     (("soak",), ANY),
-    (("ladder", "rate"), ANY),
-    (("ladder", "arrival"), ANY),
     (("cost", "api", "source"), "genai-prices"),
     (("arms", "*", "cost", "api", "source"), "genai-prices"),
 )

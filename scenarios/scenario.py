@@ -17,6 +17,8 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, extra={"reads": "seconds"})]
 Delay = Annotated[float, msgspec.Meta(ge=0, extra={"reads": "seconds"})]
+Rate = Annotated[float, msgspec.Meta(gt=0, le=100_000)]
+Rates = Annotated[tuple[Rate, ...], msgspec.Meta(extra={"reads": "rates"})]
 Rungs = Annotated[tuple[Count, ...], msgspec.Meta(min_length=1, extra={"reads": "rungs"})]
 Threshold = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Sizes = Annotated[dict[str, Count], msgspec.Meta(min_length=1)]
@@ -98,10 +100,30 @@ class Cell(Frozen, frozen=True):
 
 
 class Ladder(Frozen, frozen=True):
-    """Closed-loop rungs (users at once, ascending) and the operating point that gates look at."""
+    """The rungs, ascending, and the operating point that gates look at.
+
+    Closed loop: `concurrency`, users at once. Open loop: `rate`, requests per second whatever the service does, by
+    schedule: `burstiness` is the gamma's shape (1 = poisson, smaller = more bursty), `trace` the file that is replayed,
+    `senders` how many requests may be in flight at once, over all workers.
+    """
 
     concurrency: Rungs = (1, 2, 4, 8, 16, 32)
-    at: Count = 8
+    rate: Rates = ()
+    arrival: Literal["poisson", "constant", "gamma", "trace"] = "poisson"
+    burstiness: Annotated[float, msgspec.Meta(ge=0.01, le=10_000)] = 1.0
+    trace: str | None = None
+    senders: Count = 4096
+    at: Count | Rate = 8
+
+    @property
+    def rungs(self) -> tuple[float, ...]:
+        """Requests per second in open loop, else users at once."""
+        return self.rate or self.concurrency
+
+    @property
+    def most(self) -> int:
+        """Requests that may be in flight at once."""
+        return self.senders if self.rate else max(self.concurrency)
 
 
 class Matrix(Frozen, frozen=True):

@@ -13,6 +13,7 @@ import msgspec
 
 from exporters.sample import Step
 from scenarios.scenario import Cell, Scenario
+from shapes._arrivals import spans
 from shapes._detectable import FEWEST_PAIRS, GATED_METRICS, Noise, smallest_effect
 from shapes._limits import arm_price
 from shapes._plan import Pass, Plan, make_plan
@@ -37,9 +38,18 @@ class Assumed(msgspec.Struct, frozen=True, kw_only=True):
     def e2e_s(self, step: Step, output_limit: int) -> float:
         """Seconds of one request of a step."""
         given, made = self.tokens(step.cell, output_limit)
-        users = step.concurrency
+        users = self.users(step, output_limit)
         decode = made * self.decode_s * (1 + users / self.crowd)
         return self.overhead_s + users * given / self.prefill_per_s + decode
+
+    def users(self, step: Step, output_limit: int) -> float:
+        """Requests in flight: the rung; in open loop rate x E2E (Little), at most as many as may be."""
+        if step.rate is None:
+            return step.concurrency
+        given, made = self.tokens(step.cell, output_limit)
+        alone = step.rate * (self.overhead_s + made * self.decode_s)
+        growth = step.rate * (given / self.prefill_per_s + made * self.decode_s / self.crowd)
+        return step.concurrency if growth >= 1 else min(max(alone / (1 - growth), 1.0), step.concurrency)
 
     def tokens(self, cell: Cell | None, output_limit: int) -> tuple[int, int]:
         """Input and output tokens of one request: a cell's sizes, or those of a task."""
@@ -68,7 +78,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the plan's table: a cell (None: the tasks) with its rungs, and what all its visits take."""
 
     cell: Cell | None
-    concurrency: tuple[int, ...]
+    rungs: tuple[float, ...]  # users at once, or requests per second
     visits: int  # blocks x arms, parallel ones counted once
     steps: int
     seconds: float
@@ -144,17 +154,22 @@ def _way_out(scenario: Scenario, limit: str, excess: float) -> str:
 def _load(one: Pass, scenario: Scenario, assumed: Assumed) -> _Load:
     """A pass: warm-up and drain of one request each at the top rung, and its rungs between them; arms at once."""
     top = one.steps[-1]
-    around_s = 2 * assumed.e2e_s(top, _output_limit(scenario))
+    limit = _output_limit(scenario)
+    around_s = 2 * assumed.e2e_s(top, limit)
     parts = [_step_load(rung[0], scenario, assumed) for rung in one.rungs]
     return _Load(
         around_s + sum(part.seconds for part in parts),
-        len(one.arms) * (2 * top.concurrency + sum(part.requests for part in parts)),
+        len(one.arms) * (2 * assumed.users(top, limit) + sum(part.requests for part in parts)),
     )
 
 
 def _step_load(step: Step, scenario: Scenario, assumed: Assumed) -> _Load:
     """A step: stagger and one whole request of each user, the window, and a tail of one more request."""
     e2e_s = assumed.e2e_s(step, _output_limit(scenario))
+    if step.rate is not None:
+        settle_s, window_s = spans(scenario, step.rate, e2e_s)
+        seconds = settle_s + window_s + e2e_s
+        return _Load(STEP_OVERHEAD_S + seconds, step.rate * seconds)
     window_s = _window_s(step, scenario, e2e_s)
     seconds = STEP_OVERHEAD_S + 2 * e2e_s + window_s + e2e_s
     return _Load(seconds, step.concurrency * (2 * e2e_s + window_s) / e2e_s)  # settle 1, tail 1 per user
@@ -185,7 +200,7 @@ def _detectable(plan: Plan, scenario: Scenario, sd: float, metric: str) -> float
     """The smallest effect over all gated comparisons: four metrics at every cell, rung and the tasks, in one family."""
     if len(scenario.arms) < 2:
         return None
-    points = {(step.cell, step.concurrency) for step in plan.steps}
+    points = {(step.cell, step.load) for step in plan.steps}
     compared = GATED_METRICS * (len(points) + len(scenario.matrix.cells)) * (len(scenario.arms) - 1)
     return smallest_effect(scenario.plan.blocks, compared, sd, _threshold(scenario, metric))
 
@@ -199,7 +214,7 @@ def _row(cell: Cell | None, passes: list[Pass], scenario: Scenario, assumed: Ass
     loads = [_load(one, scenario, assumed) for one in passes]
     return Row(
         cell=cell,
-        concurrency=tuple(sorted({step.concurrency for step in _steps(passes)})),
+        rungs=tuple(sorted({step.load for step in _steps(passes)})),
         visits=len(passes),
         steps=len(list(_steps(passes))),
         seconds=sum(load.seconds for load in loads),

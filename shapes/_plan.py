@@ -72,10 +72,10 @@ def brought_up(plan: Plan) -> Iterator[str]:
         up = wanted
 
 
-def rungs_of(scenario: Scenario, cell: Cell) -> tuple[int, ...]:
+def rungs_of(scenario: Scenario, cell: Cell) -> tuple[float, ...]:
     """The rungs a cell is measured at: a cross has the whole ladder at one cell, the operating point at the others."""
     whole = scenario.plan.design == "full" or cell.name == scenario.plan.cell
-    return tuple(sorted(scenario.ladder.concurrency)) if whole else (scenario.ladder.at,)
+    return tuple(sorted(scenario.ladder.rungs)) if whole else (scenario.ladder.at,)
 
 
 def arm_orders(arms: list[Arms], blocks: int, draws: random.Random) -> list[list[Arms]]:
@@ -89,9 +89,12 @@ def arm_orders(arms: list[Arms], blocks: int, draws: random.Random) -> list[list
 def cell_pass(scenario: Scenario, block: int, arms: Arms, cell: Cell) -> Pass:
     """A cell's ladder on one arm, or on parallel ones."""
 
-    def step(concurrency: int, arm: str) -> Step:
-        name = f"b{block}-{cell.input}_{cell.output}-c{concurrency}-{arm}"
-        return Step(id=name, workload="matrix", arm=arm, block=block, cell=cell, concurrency=concurrency)
+    ladder = scenario.ladder
+
+    def step(rung: float, arm: str) -> Step:
+        name = f"b{block}-{cell.input}_{cell.output}-{'r' if ladder.rate else 'c'}{rung:.12g}-{arm}"
+        users, rate = (ladder.senders, rung) if ladder.rate else (int(rung), None)
+        return Step(id=name, workload="matrix", arm=arm, block=block, cell=cell, concurrency=users, rate=rate)
 
     rungs = tuple(tuple(step(rung, arm) for arm in arms) for rung in rungs_of(scenario, cell))
     swapped = is_swapped(scenario, block)

@@ -15,15 +15,16 @@ from shapes._plan import Plan, brought_up
 
 def preview(console: Console, scenario: Scenario, plan: Plan, estimate: Estimate, noise: Noise) -> None:
     """Print what would run, cell by cell, and what it takes in all."""
+    load = "requests/s" if scenario.ladder.rate else "users"
     table = Table(
         title=f"{scenario.name}: {len(scenario.arms)} arm(s), {scenario.plan.blocks} block(s)", title_justify="left"
     )
-    for name in ("cell", "tokens in/out", "users", "steps", "requests", "time"):
-        table.add_column(name, justify="left" if name in ("cell", "users") else "right")
+    for name in ("cell", "tokens in/out", load, "steps", "requests", "time"):
+        table.add_column(name, justify="left" if name in ("cell", load) else "right")
     for row in rows(plan, scenario):
         cell = row.cell
         sizes = f"{cell.input_tokens}/{cell.output_tokens}" if cell else "own prompts"
-        users = " ".join(map(str, row.concurrency))
+        users = " ".join(f"{rung:g}" for rung in row.rungs)
         name = cell.name if cell else "tasks"
         table.add_row(name, sizes, users, str(row.steps), f"{row.requests:,}", clock(row.seconds))
     console.print(table)

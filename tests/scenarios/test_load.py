@@ -340,8 +340,6 @@ def test_a_mistake_is_one_line_with_key_value_and_what_is_accepted(write, mistak
         ("[[disturbance]]\nat = 1\n" + ONE, "disturbance"),
         ("[search]\n" + ONE, "search"),
         ("[soak]\n" + ONE, "soak"),
-        ("[ladder]\nrate = '1..64'\n" + ONE, "ladder.rate"),
-        ("[ladder]\narrival = 'poisson'\n" + ONE, "ladder.arrival"),
         (ONE + "[cost.api]\nsource = 'genai-prices'", "cost.api.source"),
     ],
 )
