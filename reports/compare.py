@@ -83,6 +83,8 @@ def _ungated(pair: Pairs, scale: Scale) -> dict[str, Any]:
         return {**known, "ratio": None, "reason": f"not comparable: {why}{instead}"}
     if pair.held is not None:
         known["reason"] = f"not proven: {pair.held}"
+    if pair.judged_by is not None:
+        known["reason"] = f"judged on {name_of(pair.judged_by)}: {pair.warning}"
     return {**known, **_estimate(pair, scale)}
 
 
@@ -97,6 +99,7 @@ def _known(pair: Pairs) -> dict[str, Any]:
         "arms": list(pair.arms),
         **{side: mean for side, mean in means.items() if mean is not None},
         "n_pairs": len(pair.values),
+        **({} if pair.warning is None else {"warning": pair.warning}),
     }
 
 

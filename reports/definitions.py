@@ -36,6 +36,15 @@ DEFINITIONS: dict[str, Definition] = {
         "for the same prompts; a template that adds as many tokens to each of them is no other tokenizer. Not "
         "streamed: E2E stands for last − first, so the prompt's time is part of it.",
     ),
+    "text_dependent": Definition(
+        "speed that depends on the text",
+        "",
+        "Speculative decoding is as fast as the text is predictable, a prefix cache as the prompts repeat: the "
+        "matrix's prose, new in every prompt, is not yours. Seen by tokens per chunk of one arm above 1.2 while the "
+        "other's are not, or 20 % more; and by cached shares of the input that differ by more than a point. Then TTFT, "
+        "TPOT and E2E of the matrix carry a warning, and are gated on tasks where those can be compared. Mixtures of "
+        "experts also depend on the text, and cannot be seen from outside: judge them by tasks yourself.",
+    ),
     "gap_s": Definition(
         "gap",
         "time between consecutive content chunks",

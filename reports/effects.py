@@ -7,7 +7,7 @@ from typing import Any
 from reports.definitions import name_of
 from reports.latency import grid
 from reports.tables import Column, Shown, Table, Tone, absent, cell_key, cell_name, in_order, label
-from reports.units import change, change_interval, count, held, in_unit, number
+from reports.units import change, change_interval, count, held, in_unit, number, plain
 
 Comparison = dict[str, Any]
 TONES: dict[str, Tone] = {"better": "good", "worse": "bad", "same": "quiet", "inconclusive": "warn"}
@@ -24,7 +24,9 @@ def change_shown(comparison: Comparison) -> Shown:
     if comparison.get("ratio") is None:
         return absent(label(comparison.get("reason") or "not comparable", 200).text)
     interval = interval_of(comparison)
-    return Shown(change(comparison["ratio"], interval), detail=held(change_interval(*interval)) if interval else None)
+    note = comparison.get("reason") if "judged_by" in comparison else comparison.get("warning")
+    detail = held(change_interval(*interval)) if interval else None
+    return Shown(change(comparison["ratio"], interval), plain(note, 400) if note else None, detail)
 
 
 def interval_of(comparison: Comparison) -> tuple[float, float] | None:

@@ -245,4 +245,4 @@ def operating_load(manifest: dict[str, Any]) -> float | None:
 
 
 def _cells(summary: Summary) -> list[dict[str, Any]]:
-    return [c for c in summary["comparisons"] if c["level"] in {"cell", "tasks"}]
+    return [c for c in summary["comparisons"] if c["level"] in {"cell", "tasks"} and "judged_by" not in c]

@@ -54,6 +54,7 @@ class Pairs(msgspec.Struct, frozen=True, kw_only=True):
     incomparable: str | None = None
     held: str | None = None  # why these pairs, though comparable, prove nothing
     judged_by: str | None = None  # the metric, or "tasks", that is gated in their place
+    warning: str | None = None  # what to know when reading it, though it may be gated
 
     @property
     def cost(self) -> tuple[float, ...]:
@@ -75,19 +76,28 @@ def all_pairs(steps: Sequence[Measured], scenario: Scenario) -> list[Pairs]:
         both = [(step, other[place]) for place, step in base.items() if place in other]
         between = Between(arms, difference(base.values(), other.values(), arms))
         pairs = [pair for metric in between.metrics for pair in _of_metric(both, metric, between)]
-        found += sorted(_per_character(pairs), key=lambda pair: LEVELS.index(pair.level))
+        found += sorted(_per_character(pairs, between), key=lambda pair: LEVELS.index(pair.level))
     return found
 
 
-def _per_character(pairs: Sequence[Pairs]) -> list[Pairs]:
-    """The pairs; where there is a time per character it judges in place of a time per token that is not comparable."""
+def _per_character(pairs: Sequence[Pairs], between: Between) -> list[Pairs]:
+    """The pairs; where there is a time per character it judges in place of a time per token that is not comparable.
+
+    Good requests/s stay in the gate, since failures and limits show nowhere else; those of forced lengths warn.
+    """
+    if between.tokenizers is None:
+        return list(pairs)
     instead = {(pair.level, pair.cell, pair.concurrency) for pair in pairs if pair.metric == PER_CHARACTER}
-    return [
-        msgspec.structs.replace(pair, judged_by=PER_CHARACTER)
-        if pair.metric in PER_TOKEN and pair.incomparable and (pair.level, pair.cell, pair.concurrency) in instead
-        else pair
-        for pair in pairs
-    ]
+    unequal = f"{between.tokenizers.text}: replies of equal token counts are not equally long texts"
+    found = []
+    for pair in pairs:
+        here, changes = (pair.level, pair.cell, pair.concurrency) in instead, {}
+        if here and pair.metric in PER_TOKEN and pair.incomparable:
+            changes = {"judged_by": PER_CHARACTER}
+        elif here and pair.metric == "good_per_s" and pair.cell is not None:
+            changes = {"warning": unequal}
+        found.append(msgspec.structs.replace(pair, **changes))
+    return found
 
 
 def _of_metric(both: Iterable[Both], metric: str, between: Between) -> Iterator[Pairs]:

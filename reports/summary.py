@@ -16,6 +16,7 @@ from reports.fleet import fleet_figures, users_by_worker
 from reports.measured import Measured, counting, measured_steps
 from reports.pairs import all_pairs
 from reports.places import held_to_places
+from reports.textual import dependence_warnings, dependences, judged_on_tasks
 from reports.tokenizers import differences, tokenizer_warnings
 from reports.verdict import Evidence, verdict
 
@@ -25,7 +26,9 @@ FORMAT = 1
 def summarize(run: Run) -> dict[str, Any]:
     """Every figure of a run; what was not measured is absent."""
     scenario, steps = run.scenario, measured_steps(run)
+    textual = dependences(steps, scenario)
     pairs = held_to_places(all_pairs(steps, scenario), scenario, run.manifest.get("aa"))
+    pairs = judged_on_tasks(pairs, textual)
     compared = comparisons(pairs, scenario)
     rungs = rung_slos(steps, scenario)
     stopped = stopped_why(run.manifest)
@@ -46,6 +49,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "warnings": [
             *scenario_warnings(scenario),
             *tokenizer_warnings(differences(steps, scenario)),
+            *dependence_warnings(textual, pairs),
             *warnings(steps),
         ],
     }

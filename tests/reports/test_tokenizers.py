@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from measurements import CELL, cell, measured, scenario
+from rewritten import retold
 
 import reports.summary
 from exporters.record import Run
-from exporters.rows import SCHEMA
 from reports.compare import comparisons, not_ruled_out
 from reports.measured import Measured
 from reports.pairs import all_pairs
@@ -106,6 +103,7 @@ def test_a_time_per_character_takes_the_place_of_times_per_token() -> None:
             "not comparable: tokenizers differ: candidate counts +20.0% tokens for the text of baseline; "
             "time per 1,000 characters is gated in its place"
         )
+    assert found["good_per_s"]["warning"].endswith("replies of equal token counts are not equally long texts")
     assert found["s_per_1k_chars"]["baseline"] == pytest.approx(0.9 / 400 * 1000)
     assert found["s_per_1k_chars"]["ratio"] == pytest.approx(400 / 480, rel=1e-3)
 
@@ -179,22 +177,6 @@ def test_arms_with_one_tokenizer_are_compared_as_ever() -> None:
 
 
 # -- from rows to pages
-
-
-def retold(directory: Path, tell: Callable[[dict[str, np.ndarray], np.ndarray], None], **asked: Any) -> Run:
-    """A synthetic run whose rows say something else: `tell` is given their columns, and which are the candidate's."""
-    run = Run.open(synthetic_run(directory, blocks=4, rungs=(1, 4), cells=("short/short", "medium/medium"), **asked))
-    rows = run.requests()
-    columns = {name: np.array(rows[name].to_pylist(), dtype=float) for name in TOLD}
-    tell(columns, np.array(rows["arm"].to_pylist()) == "candidate")
-    for name, values in columns.items():
-        told = pa.array(values, from_pandas=True).cast(SCHEMA.field(name).type, safe=False)
-        rows = rows.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), told)
-    pq.write_table(rows, run.directory / "requests.parquet")
-    return run
-
-
-TOLD = ("input_tokens", "output_tokens", "output_chars", "cached_tokens", "chunks")
 
 
 def other_tokenizer(columns: dict[str, np.ndarray], candidate: np.ndarray) -> None:
