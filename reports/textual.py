@@ -122,7 +122,7 @@ def dependence_warnings(found: Sequence[Dependence], pairs: Sequence[Pairs]) -> 
     return [
         {
             "code": f"speed depends on the text: {one.arms[1]}",
-            "text": f"{one.text[:1].upper()}{one.text[1:]}.",
+            "text": f"Compared with {one.arms[0]}, {one.text}.",
             "advice": "Judge by [tasks]: "
             + (
                 "their TTFT, TPOT and E2E are gated where they can be compared, the matrix's then are not."

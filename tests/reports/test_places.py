@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from measurements import cell, measured, pairs, scenario
 
+import reports.summary
+from exporters.record import Run
 from reports.compare import comparisons
 from reports.doubts import scenario_warnings
 from reports.pairs import all_pairs
 from reports.places import AT_HOME, held_to_places
+from reports.summary import summarize
 from reports.verdict import Evidence, verdict
 from scenarios.scenario import Scenario
+from tests.exporters.synthetic import synthetic_run
 
 NOISE = (0.01, -0.01, 0.005, -0.005, 0.0, 0.002)
 SLOWER = math.log(1.2)
@@ -92,6 +99,25 @@ def test_an_aa_run_frees_what_it_shows_alike() -> None:
     assert {one["verdict"] for one in known} == {"same"}
     assert judged(asked, steps(SLOWER), known)["status"] == "fail"
     assert other.held == "the A/A run does not show the two places alike here, within the threshold"
+
+
+def test_an_aa_run_of_one_tokenizer_frees_a_time_per_character() -> None:
+    """Places that are alike per token are alike per character, which an A/A run never compares."""
+    known = comparisons(all_pairs(steps(0.0), scenario()), scenario())
+    [per_character] = held_to_places([pairs(NOISE, "s_per_1k_chars")], parallel(aa="aa/summary.json"), known)
+
+    assert per_character.held is None
+
+
+def test_the_summary_of_parallel_arms_obeys_its_schema(tmp_path: Path) -> None:
+    """Its warning concerns the whole run and names no step."""
+    asked = {"compare": {"order": "parallel"}}
+    run = Run.open(synthetic_run(tmp_path / "run", blocks=4, rungs=(2,), cells=("short/short",), more=asked))
+    contract = json.loads((Path(reports.summary.__file__).parent / "summary.schema.json").read_text(encoding="utf-8"))
+    summary = json.loads(json.dumps(summarize(run)))
+
+    assert [w["steps"] for w in summary["warnings"] if w["code"] == "parallel arms"] == [[]]
+    assert list(jsonschema.Draft202012Validator(contract).iter_errors(summary)) == []
 
 
 def test_arms_in_turn_are_never_held() -> None:

@@ -138,6 +138,7 @@ def test_without_tasks_the_matrix_is_gated_and_warns() -> None:
     assert all(c["gated"] for c in compared)
     assert status == "fail"
     [said] = dependence_warnings(dependences(chunked((1.0, 2.4)), AB), pairs)
+    assert said["text"] == f"Compared with baseline, {warning}."
     assert said["advice"].startswith("Judge by [tasks]: add your own prompts")
 
 
@@ -178,6 +179,24 @@ def test_what_tasks_cannot_judge_stays_gated() -> None:
 
     _, few, _ = judged([*chunked((1.0, 2.4)), *chunked((1.0, 2.4), tasks=True, blocks=3)])
     assert all(c["gated"] for c in few if c["level"] == "cell")
+
+
+def test_with_another_tokenizer_the_tasks_time_per_character_judges() -> None:
+    """TPOT of the matrix is left to its time per character, that one to the tasks': a loss there fails, only there."""
+    told = {"prompt": (1, 1), "input_tokens": (100, 120), "output_tokens": (91, 91)}
+
+    def run(matrix: int, tasks: int) -> tuple[dict[str, Any], str]:
+        steps = [*chunked((1.0, 2.4), output_chars=(400, matrix), **told),
+                 *chunked((1.0, 2.4), output_chars=(400, tasks), tasks=True, **told)]  # fmt: skip
+        _, compared, status = judged(steps)
+        return {c["metric"]: c.get("judged_by") for c in compared if c["level"] == "cell"}, status
+
+    assert run(300, 400) == (
+        {"ttft_s": "tasks", "tpot_s": "s_per_1k_chars", "s_per_1k_chars": "tasks", "e2e_s": "s_per_1k_chars",
+         "good_per_s": None},
+        "pass",
+    )  # fmt: skip
+    assert run(400, 300)[1] == "fail"
 
 
 # -- from rows to pages
