@@ -61,7 +61,7 @@ def sample_of(
         block=order.block,
         cell_input=order.cell.input if order.cell else None,
         cell_output=order.cell.output if order.cell else None,
-        concurrency=order.users,
+        concurrency=order.users or None,
         worker=worker,
         attempt=timeline.attempts,
         sent_ns=timeline.sent_wall_ns,
@@ -76,6 +76,7 @@ def sample_of(
         client_output_tokens=client_tokens,
         chunks=len(timeline.chunks),
         first_chunk_tokens=reply.first_chunk_tokens,
+        schedule_lag_s=(timeline.sent - turn.due) / 1e9 if turn.due is not None and timeline.sent else None,
         backoff_s=turn.backoff_s or None,
         dns_s=timeline.dns_s,
         connect_s=timeline.connect_s,
@@ -113,7 +114,7 @@ def _book_stream(sample: Sample, timeline: Timeline, reply: Reply, tokens: int |
 
 def _chars(reply: Reply) -> int:
     """Characters of all that the reply says, seen or unseen."""
-    return sum(len(part) for parts in (reply.text, reply.reasoning, reply.tool_calls) for part in parts)
+    return sum(sum(map(len, parts)) for parts in (reply.text, reply.reasoning, reply.tool_calls))
 
 
 def _streamed_tokens(reply: Reply, tokens: int | None) -> int | None:

@@ -17,6 +17,7 @@ from rich.console import Console
 
 import reports.summary
 from reports.compare import comparisons, not_ruled_out
+from reports.headline import effect_figures
 from reports.measured import Measured
 from reports.pairs import Pairs, all_pairs
 from reports.render import print_terminal, render_html, render_markdown
@@ -170,12 +171,21 @@ def test_a_pass_says_what_was_judged_on_tasks() -> None:
 
 
 def test_what_tasks_cannot_judge_stays_gated() -> None:
-    """Other lengths on tasks: E2E is judged on the matrix. Three pairs of tasks judge nothing."""
+    """Other lengths on tasks: E2E is judged on the matrix. Three pairs judge nothing, and nobody failures there."""
     longer = chunked((1.0, 2.4), tasks=True, output_tokens=(100, 130))
     _, compared, _ = judged([*chunked((1.0, 2.4)), *longer])
     assert {c["metric"]: c["gated"] for c in compared if c["level"] == "cell"} == {
         "ttft_s": False, "tpot_s": False, "e2e_s": True, "good_per_s": True,
     }  # fmt: skip
+
+    failing = [
+        measured([0.1] * (96 if arm == "candidate" else 100), failed=4 * (arm == "candidate"), arm=arm, block=b + 1,
+                 chunks=[91 if arm == "baseline" else 38] * 100)
+        for b in range(6) for arm in AB.arms
+    ]  # fmt: skip
+    _, compared, _ = judged([*failing, *chunked((1.0, 2.4), tasks=True)])
+    [ttft] = [c for c in compared if c["level"] == "cell" and c["metric"] == "ttft_s"]
+    assert (ttft["reason"], "judged_by" in ttft) == ("not comparable: failure shares differ: 0.0% against 4.0%", False)
 
     _, few, _ = judged([*chunked((1.0, 2.4)), *chunked((1.0, 2.4), tasks=True, blocks=3)])
     assert all(c["gated"] for c in few if c["level"] == "cell")
@@ -223,6 +233,8 @@ def test_from_rows_to_pages(tmp_path: Path, tell: Any, words: str, tasks: bool) 
     assert list(jsonschema.Draft202012Validator(CONTRACT).iter_errors(json.loads(json.dumps(summary)))) == []
     assert all(words in c["warning"] for c in matrix)
     left = {c["metric"]: c.get("judged_by") for c in matrix}
+    shown = [figure.label for figure in effect_figures(summary) if "worst cell: tasks" not in figure.label]
+    assert [label for label in shown if tasks and label.startswith(("TTFT", "TPOT"))] == []
     assert (left["ttft_s"], left["tpot_s"]) == (("tasks", "tasks") if tasks else (None, None))
     [warning] = [w for w in summary["warnings"] if w["code"] == "speed depends on the text: candidate"]
     assert warning["advice"].startswith("Judge by [tasks]")
