@@ -10,6 +10,7 @@ from exporters.tally import StepTally
 RELATIVE, ABSOLUTE_S = 0.02, 0.0005  # DESIGN 3.5: an uncertainty may reach max(2 % of the median, 0.5 ms)
 CENSORED_SHARE = 0.01
 IN_FLIGHT_TOLERANCE = 0.02  # DESIGN 4
+RATE_TOLERANCE, LATE_SHARE = 0.001, 0.01  # open loop: achieved rate, and schedule lag p99 <= 5 ms
 MORE_WORKERS = "run more worker processes (--processes), or on a machine with nothing else to do"
 
 
@@ -75,7 +76,7 @@ def _buffered(tally: StepTally) -> str | None:
 def _off_target(step: Step, tally: StepTally, window_s: float) -> str | None:
     """Closed loop: mean in flight is within 2 % of the rung, unless failures made users back off, as they must."""
     failed = tally.sent - tally.by_outcome.get("ok", 0)
-    if step.workload != "matrix" or failed or tally.backoff_s:
+    if step.rate is not None or step.workload != "matrix" or failed or tally.backoff_s:
         return None
     mean = tally.in_flight_s / window_s
     off = mean / step.concurrency - 1
@@ -85,6 +86,22 @@ def _off_target(step: Step, tally: StepTally, window_s: float) -> str | None:
     if off > 0:
         return f"{figures}: requests of an earlier step were still running; raise [request] timeout, or lower the rung"
     return f"{figures}: the client's own turnaround between requests; {MORE_WORKERS}, or choose longer outputs"
+
+
+def off_schedule(*, scheduled: int, achieved: int, late: int, lags: int, full: bool) -> list[str]:
+    """Open loop: why a schedule was not kept; empty when it was.
+
+    Of requests `scheduled` for the window, `achieved` were sent in it; of `lags` known schedule lags `late` were above
+    5 ms: more than 1 % of them is a p99 above that. `full`: as many requests were in flight as may be.
+    """
+    way_out = "as many requests were in flight as [ladder] senders allows: raise it, or lower the rate"
+    advice = way_out if full else f"the generator could not keep up: {MORE_WORKERS}"
+    found = []
+    if abs(achieved - scheduled) > RATE_TOLERANCE * scheduled + 1:
+        found.append(f"{achieved} requests were sent in the window and {scheduled} were due in it; {advice}")
+    if late > max(LATE_SHARE * lags, 1):  # of fewer than 100 a single one is no p99
+        found.append(f"{late / lags:.1%} of the requests were sent more than 5 ms after they were due; {advice}")
+    return found
 
 
 def _ms(seconds: float) -> str:

@@ -34,10 +34,13 @@ class Asks:
     def _synthetic(self, turn: Turn) -> Ask:
         order, cell = turn.order, turn.order.cell
         assert cell is not None, "a matrix order names its cell"
-        place = f"{order.block}/{cell.name}/{order.users}/{turn.user}/{turn.number}"
+        step = turn.lane.step
+        rung = f"r{step.rate:g}" if step is not None and step.rate is not None else order.users
+        place = f"{order.block}/{cell.name}/{rung}/{turn.user}/{turn.number}"
+        given, made = turn.sizes or (cell.input_tokens, cell.output_tokens)
         draw = _hash(f"{self._scenario.seed}/{place}")
-        pool = self._pools[cell.input_tokens]
-        attempt = turn.lane.step.try_ if turn.lane.step else 0
+        pool = self._pools[given]
+        attempt = step.try_ if step else 0
         salt = turn.lane.arm if self._salt else ""
         key = _hash(f"{self._run_id}/{place}/{attempt}/{salt}")
         jitter = 1 + self._scenario.matrix.output_jitter * (2 * (draw >> 32) / 2**32 - 1)
@@ -45,7 +48,7 @@ class Asks:
             model=pick_model(self._scenario.arms[turn.lane.arm], draw),
             prompt=pool[draw % len(pool)],
             nonce=nonce(key, self.texts.words),
-            max_tokens=max(1, round(cell.output_tokens * jitter)),
+            max_tokens=max(1, round(made * jitter)),
             force_length=True,
             stream=self._scenario.request.stream,
             extra=self._extra[turn.lane.arm],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
@@ -58,7 +59,7 @@ def check(scenario: Scenario, bring_up: Callable[[Iterable[str]], float]) -> Che
             probe = Probe(asked[name], scenario, asks, checked.samples)
             checked.findings.extend(probe.findings())
             checked.servers[name] = probe.server
-    checked.findings.append(_file_limit(files, scenario.ladder.most))
+    checked.findings.append(_file_limit(files, math.ceil(max(scenario.ladder.rungs))))
     return checked
 
 

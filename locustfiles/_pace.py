@@ -62,6 +62,8 @@ class Turn(msgspec.Struct, frozen=True):
     number: int  # of this user's requests in this step
     backoff_s: float
     opened_ns: int  # when it was given
+    due: int | None = None  # open loop: when the schedule wants it sent
+    sizes: tuple[int, int] | None = None  # input and output tokens, where a trace says so
 
 
 def offset(seed: int, order: Order, user: int) -> float:
@@ -95,7 +97,7 @@ class Pace:
 
     # -- users come and go
 
-    def enlist(self) -> Slot:
+    def enlist(self, _ready: Callable[[Lane], None] | None = None) -> Slot:
         """A place for a new user: the lowest free index, so that both arms' users draw the same prompts."""
         index = next(i for i in range(len(self.slots) + 1) if i not in self.slots)
         slot = self.slots[index] = Slot(index)

@@ -16,13 +16,14 @@ from locust.runners import WorkerRunner
 
 from exporters.chunks import ChunkLog
 from exporters.files import RecordError
-from exporters.fleet import CATCH_UP, LOCAL, Order, Outbox
+from exporters.fleet import CATCH_UP, LOCAL, Lane, Order, Outbox
 from exporters.host import HostReading, read_host
 from exporters.sample import Sample
 from locustfiles._asks import Asks
 from locustfiles._booking import Exchange, Span, sample_of
 from locustfiles._dialects import Reply
-from locustfiles._pace import Pace, Turn
+from locustfiles._due import Due, Hub
+from locustfiles._pace import Pace
 from locustfiles._services import Service, require_keys, services
 from locustfiles._sizing import output_tokenizer
 from locustfiles._texts import texts_of_master
@@ -61,8 +62,11 @@ class Swarm:
         self.environment, self.runner = environment, environment.runner
         name = self.runner.client_id if isinstance(self.runner, WorkerRunner) else LOCAL
         self.outbox = Outbox(self.runner, name)
-        self.pace = Pace(HubGate(), name, self._answer)
-        self.pace.expected_users = lambda: self.runner.user_count
+        self._closed = Pace(HubGate(), name, self._answer)
+        hub = Hub(time.monotonic_ns, HubGate, gevent.spawn_later, self._spawn)
+        self._open = Due(hub, self._answer)
+        self._closed.expected_users = self._open.expected_users = lambda: self.runner.user_count
+        self.pace: Pace | Due = self._closed
         self._services: dict[bool, dict[str, Service]] = {}  # by whether the arms are swapped, by arm
         self.scenario: Scenario | None = None
         self.asks: Asks
@@ -98,6 +102,7 @@ class Swarm:
     def _obey(self, order: Order) -> None:
         if order.phase == "window":
             self._host, self._stall_s = read_host(), 0.0
+        self.pace = self._open if order.open_loop else self._closed
         self.pace.obey(order, time.monotonic_ns())
 
     def _prepare(self, order: Order) -> None:
@@ -127,7 +132,7 @@ class Swarm:
         self._services = {False: services(scenario), True: services(swapped(scenario))}
         self.asks = Asks(scenario, run["id"], texts_of_master(run["texts"], scenario, lambda: gevent.sleep(0)))
         self.counter = output_tokenizer(scenario)
-        self.pace.seed = scenario.seed
+        self._closed.seed = scenario.seed
         gc.collect()
         gc.freeze()  # prompts never die: keep them out of every later collection
         self.chunks = ChunkLog() if scenario.record == "chunks" else None
@@ -148,9 +153,17 @@ class Swarm:
             faults = (f"the stamps of a worker on {platform.node()} could not be collected: {error}",)
         self.outbox.answer(order, {}, faults)
 
-    def service(self, turn: Turn) -> Service:
-        """Whom a turn asks."""
-        return self._services[turn.order.swapped][turn.lane.arm]
+    def service(self, order: Order, lane: Lane) -> Service:
+        """Whom a request of a lane asks."""
+        return self._services[order.swapped][lane.arm]
+
+    def _spawn(self, count: int) -> None:
+        """More users here, beyond those that Locust's master sent: an open loop needs as many as the service is slow.
+
+        The next number that the master sends, of none at the latest, ends them like any others.
+        """
+        name, *_ = self.runner.user_classes_by_name
+        self.runner.spawn_users({name: count})
 
     def _answer(self, order: Order, facts: dict[str, float]) -> None:
         if order.phase != "tail":
@@ -177,6 +190,8 @@ class Swarm:
         counted = self._client_tokens(exchange.reply, step.id if step else None)
         self._requests += 1
         sample, gaps, censored = sample_of(exchange, self.worker, f"{self._session}-{self._requests}", window, counted)
+        if sample.schedule_lag_s is not None:
+            self._open.lag(turn, sample.schedule_lag_s)
         if step is not None:
             self.outbox.tally.step(step.id).add(sample, gaps, censored, timeline)
         self.outbox.add(sample, self._kept_text(exchange, sample))

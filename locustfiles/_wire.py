@@ -6,6 +6,7 @@ failure = connection.exchange([head(...), body], reply, timeline, deadlines)
 
 from __future__ import annotations
 
+import contextlib
 import time
 from array import array
 from collections.abc import Mapping, Sequence
@@ -55,6 +56,12 @@ class Connection:
         except BaseException:
             self.close()
             raise
+
+    def open(self, timeline: Timeline, timeout_s: float) -> None:
+        """Connect ahead of an exchange; a refusal is left to that exchange, which tries again."""
+        if self._channel is None or not self._channel.idle():
+            with contextlib.suppress(DialError):
+                self._dial(timeline, time.monotonic_ns() + round(timeout_s * 1e9))
 
     def close(self) -> None:
         """Close it; the next exchange connects anew."""

@@ -100,11 +100,9 @@ class Cell(Frozen, frozen=True):
 
 
 class Ladder(Frozen, frozen=True):
-    """The rungs, ascending, and the operating point that gates look at.
+    """The rungs, ascending, and the operating point: users at once, or in open loop requests per second (`rate`).
 
-    Closed loop: `concurrency`, users at once. Open loop: `rate`, requests per second whatever the service does, by
-    schedule: `burstiness` is the gamma's shape (1 = poisson, smaller = more bursty), `trace` the file that is replayed,
-    `senders` how many requests may be in flight at once, over all workers.
+    `burstiness` is the gamma's shape (1 = poisson); at most `senders` requests are in flight, over all workers.
     """
 
     concurrency: Rungs = (1, 2, 4, 8, 16, 32)
@@ -119,11 +117,6 @@ class Ladder(Frozen, frozen=True):
     def rungs(self) -> tuple[float, ...]:
         """Requests per second in open loop, else users at once."""
         return self.rate or self.concurrency
-
-    @property
-    def most(self) -> int:
-        """Requests that may be in flight at once."""
-        return self.senders if self.rate else max(self.concurrency)
 
 
 class Matrix(Frozen, frozen=True):

@@ -16,15 +16,16 @@ from exporters.record import StepRecord, WorkerPart
 from exporters.sample import Step
 from exporters.validity import why_invalid
 from scenarios.scenario import Scenario
+from shapes._closed import GRACE_S, ClosedLoop
 from shapes._crew import Change, Crew
 from shapes._limits import Stopped
 from shapes._manifest import utc
+from shapes._open import OpenLoop
 from shapes._plan import Pass, Plan, Rung
 from shapes._progress import RunProgress
 from shapes._switch import Switch
 
 PREPARE_TIMEOUT_S, COLLECT_TIMEOUT_S = 300.0, 300.0
-GRACE_S = 5.0  # what a worker may need beyond a request's own deadline to answer
 
 
 class RunLog(Protocol):
@@ -51,7 +52,8 @@ class Conductor:
     ) -> None:
         self.scenario, self.crew, self.progress = scenario, crew, log.progress
         self._switch, self._log = switch, log
-        self._spreads: dict[tuple[int, str, int], float] = {}
+        self._loop: ClosedLoop | OpenLoop  # of this pass
+        self._loops = {loop.open_loop: loop(scenario, crew, self._wait) for loop in (ClosedLoop, OpenLoop)}
         self._e2e_s = 0.0  # last known, of this pass
 
     def run(self, plan: Plan) -> None:
@@ -61,6 +63,7 @@ class Conductor:
 
     def _pass(self, pass_: Pass) -> None:
         self._e2e_s = 0.0
+        self._loop = self._loops[pass_.steps[0].rate is not None]
         self.progress.phase(pass_.steps[0], "switch")
         self._switch.to(pass_.arms, pass_.swapped)
         self._warm_up(pass_)
@@ -85,8 +88,8 @@ class Conductor:
             self._wait(self.crew.answered, COLLECT_TIMEOUT_S)
 
     def _warm_up(self, pass_: Pass) -> None:
-        """One unmeasured request of each user at the pass's top rung; its E2E is the first stagger's spread."""
-        top = pass_.steps[-1].concurrency
+        """One unmeasured request of each user; its E2E is the first stagger's spread, and how long to settle."""
+        top = self._loop.warm_up_users(pass_)
         self.progress.phase(pass_.steps[0], "warm-up")
         fields: dict[str, Any] = {
             "lanes": tuple(Lane(arm=arm) for arm in pass_.arms),
@@ -94,6 +97,7 @@ class Conductor:
             "workload": pass_.workload,
             "block": pass_.block,
             "cell": pass_.cell,
+            "open_loop": self._loop.open_loop,
         }
         # The order goes first: users are born into it.
         self.crew.command("idle", **fields, users=top)
@@ -101,26 +105,27 @@ class Conductor:
         self.crew.command("warmup", firsts=self.crew.firsts())
         self._wait(self.crew.answered, self._deadline_s())
         self._e2e_s = _mean_fact(self.crew.answers().values(), "e2e_s")
-        if top != pass_.steps[0].concurrency:
+        if self._loop.begins_alone(pass_):
             self.drain()
 
     def _rung(self, rung: Rung) -> list[StepRecord]:
         """The life of the steps that share one window (DESIGN 4)."""
         self._gather()
-        started, took, changes = utc(), _Stopwatch(), self.crew.watch()
-        faults: list[str] = []
-        self._fill(rung, faults)
+        started, took, changes, loop = utc(), _Stopwatch(), self.crew.watch(), self._loop
+        self.progress.phase(rung[0], "fill")
+        faults = loop.fill(rung, self._e2e_s)
         took.lap("fill")
-        self._settle(rung[0], faults)
+        self.progress.phase(rung[0], "settle")
+        faults += loop.settle(rung[0], self._e2e_s)
         took.lap("settle")
         opened = time.time_ns()
-        marks = self._window(rung[0])
+        self.progress.phase(rung[0], "window")
+        marks = loop.window(rung[0])
         closed = time.time_ns()
         took.lap("window")
-        users = sum(step.concurrency for step in rung)
-        if self.crew.runner.user_count != users:
-            faults.append(f"{self.crew.runner.user_count} users instead of {users} at the window's end")
+        faults += loop.held(rung)
         answers = self._tail(rung[0], faults)
+        faults += loop.judged(answers)
         took.lap("tail")
         faults += [_changed(change) for change in self.crew.changes[changes : self.crew.watch()]]
         life = _Life(started, opened, closed, took.laps, answers, tuple(faults), marks)
@@ -139,33 +144,6 @@ class Conductor:
         if not self._wait(self.crew.complete, PREPARE_TIMEOUT_S):
             raise Stopped("a worker that came late could not build its prompts in time: look at its log")
         self.crew.forget_missing()
-
-    def _fill(self, rung: Rung, faults: list[str]) -> None:
-        self.progress.phase(rung[0], "fill")
-        lanes = tuple(Lane(arm=step.arm, step=step) for step in rung)
-        self.crew.command("fill", lanes=lanes, users=rung[0].concurrency)
-        users = sum(step.concurrency for step in rung)
-        if not self.crew.users(users):
-            faults.append(f"only {self.crew.runner.user_count} of {users} users came: look at locust.log")
-
-    def _settle(self, step: Step, faults: list[str]) -> None:
-        cell = step.cell.name if step.cell else step.workload
-        spread = self._spreads.setdefault((step.block, cell, step.concurrency), self._e2e_s)
-        self.progress.phase(step, "settle")
-        self.crew.command("settle", spread_s=spread, firsts=self.crew.firsts())
-        if not self._wait(self.crew.answered, self._deadline_s() + spread):
-            faults.append("not every user finished a first request in time: raise [request] timeout or lower the rung")
-
-    def _window(self, step: Step) -> tuple[str, ...]:
-        """Open the window and hold it until duration, turns and requests are there; `few` when `max` cut it."""
-        window = self.scenario.window
-        self.progress.phase(step, "window")
-        self.crew.command("window", turns=window.turns, min_requests=window.min_requests)
-        opened = time.monotonic()
-        full = self._wait(self.crew.answered, window.max)
-        if step.requests is None:
-            self._wait(lambda: False, min(window.duration, window.max) - (time.monotonic() - opened))
-        return () if full else ("few",)
 
     def _tail(self, step: Step, faults: list[str]) -> list[Answer]:
         self.progress.phase(step, "tail")
@@ -188,6 +166,8 @@ class Conductor:
         parts = {answer.worker: self._part(step, answer) for answer in life.answers}
         lost = [_lost_rows(worker, part) for worker, part in parts.items() if not part.whole]
         why = why_invalid(step, tally, window_s, (*life.faults, *lost))
+        if step.rate is not None:  # as many senders as were needed
+            step = msgspec.structs.replace(step, concurrency=sum(part.users for part in parts.values()))
         return StepRecord(
             step=step,
             started=life.started,
@@ -230,7 +210,7 @@ class Conductor:
         return self.crew.wait(looked, timeout_s)
 
     def _deadline_s(self) -> float:
-        return self.scenario.request.timeout + 30.0 + GRACE_S
+        return self.scenario.request.timeout + GRACE_S
 
 
 class _Life(msgspec.Struct, frozen=True):

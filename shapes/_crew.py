@@ -11,7 +11,7 @@ import msgspec
 from gevent.event import Event
 from locust.runners import STATE_MISSING, MasterRunner
 
-from exporters.fleet import ANSWER, CATCH_UP, CHUNKS, LOCAL, ORDER, ROWS, Answer, Delta, Order, OrderPhase
+from exporters.fleet import ANSWER, CATCH_UP, CHUNKS, LOCAL, ORDER, ROWS, Answer, Delta, Order, OrderPhase, Share
 from exporters.inbox import Inbox
 from shapes._manifest import utc
 
@@ -102,17 +102,32 @@ class Crew:
 
     def command(self, phase: OrderPhase, **fields: Any) -> Order:
         """Give every worker an order; what it does not name stays as it was."""
-        before = {name: getattr(self.order, name) for name in self.order.__struct_fields__ if name != "run"}
-        order = self.order = Order(**{**before, **fields, "seq": self.inbox.next(), "phase": phase})
-        self.runner.send_message(ORDER, msgspec.to_builtins(order, builtin_types=(bytes,)))
+        order = self.order = self._next(phase, fields)
+        self._send(order)
         return order
+
+    def deal(self, phase: OrderPhase, share: Callable[[int, int], Share], **fields: Any) -> Order:
+        """Give every worker an order with its own share: `share(k, n)` is that of worker k of n."""
+        order = self.order = self._next(phase, fields)
+        workers = sorted(self.workers())
+        for index, worker in enumerate(workers):
+            self._send(msgspec.structs.replace(order, share=share(index, len(workers))), worker)
+        return order
+
+    def _next(self, phase: OrderPhase, fields: dict[str, Any]) -> Order:
+        once = ("run", "share")
+        before = {name: getattr(self.order, name) for name in self.order.__struct_fields__ if name not in once}
+        return Order(**{**before, **fields, "seq": self.inbox.next(), "phase": phase})
+
+    def _send(self, order: Order, worker: str | None = None) -> None:
+        self.runner.send_message(ORDER, msgspec.to_builtins(order, builtin_types=(bytes,)), worker)
 
     def _catch_up(self, worker: str) -> None:
         """A worker introduces itself in the middle of a run: let it prepare, and tell it the present order."""
         if self._run is None:
             return
         for order in (Order(seq=CATCH_UP, phase="prepare", run=self._run), self.order):
-            self.runner.send_message(ORDER, msgspec.to_builtins(order, builtin_types=(bytes,)), worker)
+            self._send(order, worker)
 
     def answers(self) -> dict[str, Answer]:
         """The answers to the present order so far, by worker."""

@@ -169,6 +169,7 @@ class LoadRun:
     def look(self) -> None:
         """Raise Stopped when a limit is reached, or the disk takes no more."""
         limits, order = self.scenario.limits, self.crew.order
+        users = order.users or self.crew.runner.user_count  # open loop: as many as are needed
         if self._unwritable is not None:
             raise Stopped(self._unwritable)
         if time.monotonic() > self._ends:
@@ -181,7 +182,7 @@ class LoadRun:
             )
         if (
             limits.max_cost is not None
-            and self._spend.at_most([lane.arm for lane in order.lanes], order.users) > limits.max_cost
+            and self._spend.at_most([lane.arm for lane in order.lanes], users) > limits.max_cost
         ):
             raise Stopped(f"stopped by [limits] max_cost = {limits.max_cost:g}: {self._spend.money:.2f} spent")
 

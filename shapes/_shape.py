@@ -97,8 +97,6 @@ class PlannedShape(LoadTestShape):
         if not options.scenario:
             raise ScenarioError("no scenario: add --scenario FILE (presets are in scenarios/)")
         scenario = load_scenario(options.scenario, given.set)
-        if scenario.ladder.rate:
-            raise ScenarioError("ladder.rate: arrivals at a rate can be planned so far, not run; take concurrency")
         plan = self.plan(scenario)
         refused = refusal(estimate(plan, scenario), scenario)
         if refused:

@@ -113,12 +113,3 @@ def test_simulate_on_a_port_in_use_is_one_line() -> None:
         done = front_door("simulate", "--port", str(taken.getsockname()[1]))
 
     refused(done, "in use")
-
-
-def test_arrivals_at_a_rate_are_not_run_yet(tmp_path: Path, simulated: str) -> None:
-    """A rate can be planned; a run says in one line that it cannot be had, and never runs something else."""
-    path = scenario(tmp_path, simulated)
-    path.write_text(path.read_text().replace("concurrency = [1, 2]\nat = 2", 'rate = "1..4"'))
-
-    refused(front_door("run", path, "--out", tmp_path / "run"), "ladder.rate")
-    assert front_door("plan", path).returncode == 0

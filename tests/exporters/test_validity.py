@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exporters.sample import Step
 from exporters.tally import StepTally
-from exporters.validity import why_invalid
+from exporters.validity import MORE_WORKERS, off_schedule, why_invalid
 
 ADVICE = ("run more", "look at", "turn ", "raise ", "repeat")
 
@@ -211,3 +211,23 @@ def test_faults_come_first_and_every_reason_is_one_line_with_advice(
     assert found[: len(faults)] == faults
     assert all("\n" not in reason and any(advice in reason for advice in ADVICE) for reason in found)
     assert len(found) == len(set(found)) or len(set(faults)) < len(faults)
+
+
+def kept(**changed: int) -> list[str]:
+    counts = {"scheduled": 10_000, "achieved": 10_000, "late": 0, "lags": 10_000, "full": False}
+    return off_schedule(**{**counts, **changed})
+
+
+def test_a_schedule_that_was_kept_is_valid() -> None:
+    """0.1 % and one request off, and 1 % of late requests, are allowed; of a few requests one may be late."""
+    assert kept() == kept(achieved=9_989) == kept(achieved=10_011) == kept(late=100) == []
+    assert kept(scheduled=20, achieved=19, late=1, lags=20) == []
+
+
+def test_a_schedule_that_was_not_kept_is_the_generators_fault() -> None:
+    """More than that is invalid; the advice is more workers, or more senders where their limit was reached."""
+    said = "9988 requests were sent in the window and 10000 were due in it"
+    assert kept(achieved=9_988) == [f"{said}; the generator could not keep up: {MORE_WORKERS}"]
+    assert kept(late=101)[0].startswith("1.0% of the requests were sent more than 5 ms after they were due; the gen")
+    assert "raise it, or lower the rate" in kept(late=101, full=True)[0]
+    assert len(kept(achieved=0, late=10_000)) == 2

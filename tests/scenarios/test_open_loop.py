@@ -36,7 +36,7 @@ def test_rates_are_rungs(tmp_path: Path, rate: str, rungs: tuple[float, ...], at
 def test_without_a_rate_the_ladder_is_closed(tmp_path: Path) -> None:
     """Users at once, as ever."""
     ladder = load_scenario(written(tmp_path, "concurrency = [1, 4]")).ladder
-    assert (ladder.rungs, ladder.rate, ladder.most) == ((1, 4), (), 4)
+    assert (ladder.rungs, ladder.rate) == ((1, 4), ())
 
 
 def test_a_trace_brings_its_sizes_and_its_rate(tmp_path: Path) -> None:

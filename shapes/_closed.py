@@ -1,0 +1,74 @@
+"""Closed loop: so many users at once, each of which waits for its reply. What is its own in the life of a step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from exporters.fleet import Answer, Lane
+from exporters.sample import Step
+from scenarios.scenario import Scenario
+from shapes._crew import Crew
+from shapes._plan import Pass, Rung
+
+Wait = Callable[[Callable[[], bool], float], bool]
+GRACE_S = 35.0  # what a worker may need beyond a request's own deadline to answer
+
+
+class ClosedLoop:
+    """Fills a rung with users, staggers their first requests, and holds the window until each has had its turns."""
+
+    open_loop = False
+
+    def __init__(self, scenario: Scenario, crew: Crew, wait: Wait) -> None:
+        self._scenario, self._crew, self._wait = scenario, crew, wait
+        self._spreads: dict[tuple[int, str, int], float] = {}
+
+    def warm_up_users(self, pass_: Pass) -> int:
+        """Users of each arm that the service is warmed up with: those of the top rung."""
+        return pass_.steps[-1].concurrency
+
+    def begins_alone(self, pass_: Pass) -> bool:
+        """Whether the first rung has fewer users than the warm-up."""
+        return self.warm_up_users(pass_) != pass_.steps[0].concurrency
+
+    def fill(self, rung: Rung, _e2e_s: float) -> list[str]:
+        """Have the rung's users; what went wrong."""
+        lanes = tuple(Lane(arm=step.arm, step=step) for step in rung)
+        self._crew.command("fill", lanes=lanes, users=rung[0].concurrency)
+        if self._crew.users(_users(rung)):
+            return []
+        return [f"only {self._crew.runner.user_count} of {_users(rung)} users came: look at locust.log"]
+
+    def settle(self, step: Step, e2e_s: float) -> list[str]:
+        """One whole request of each user, the first ones spread over the last known E2E."""
+        cell = step.cell.name if step.cell else step.workload
+        spread = self._spreads.setdefault((step.block, cell, step.concurrency), e2e_s)
+        self._crew.command("settle", spread_s=spread, firsts=self._crew.firsts())
+        if self._wait(self._crew.answered, self._scenario.request.timeout + GRACE_S + spread):
+            return []
+        return ["not every user finished a first request in time: raise [request] timeout or lower the rung"]
+
+    def window(self, step: Step) -> tuple[str, ...]:
+        """Open the window and hold it until duration, turns and requests are there; `few` when `max` cut it."""
+        window = self._scenario.window
+        self._crew.command("window", turns=window.turns, min_requests=window.min_requests)
+        opened = time.monotonic()
+        full = self._wait(self._crew.answered, window.max)
+        if step.requests is None:
+            self._wait(lambda: False, min(window.duration, window.max) - (time.monotonic() - opened))
+        return () if full else ("few",)
+
+    def held(self, rung: Rung) -> list[str]:
+        """What was wrong with the load when the window closed."""
+        if self._crew.runner.user_count == _users(rung):
+            return []
+        return [f"{self._crew.runner.user_count} users instead of {_users(rung)} at the window's end"]
+
+    def judged(self, _answers: Sequence[Answer]) -> list[str]:
+        """What the workers' figures of the whole step say; the mean in flight is judged from the tally."""
+        return []
+
+
+def _users(rung: Rung) -> int:
+    return sum(step.concurrency for step in rung)
