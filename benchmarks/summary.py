@@ -1,8 +1,16 @@
-"""How long a report's figures take: a million rows of 400 steps, summarized. Run: python -m benchmarks.summary."""
+"""How long a report takes: `tokenswarm report` as a whole process, on a run of many rows.
+
+python -m benchmarks.summary [ROWS ...]      must hold: < 60 s and < 2 GiB at 10 million rows
+
+The rows are those of a synthetic run over and over, so each step has more requests than its tally says; the report
+reads both. A run that was killed has its rows in a stream, which the report converts first.
+"""
 
 from __future__ import annotations
 
-import resource
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -11,25 +19,57 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from exporters.record import Run
-from reports.summary import summarize
+from exporters.rows import PARQUET, STREAM_HEAD, STREAM_SCHEMA
 from tests.exporters.synthetic import synthetic_run
 
-ROWS, BLOCKS = 1_000_000, 36  # 36 blocks of 2 arms x (5 points + tasks)
+BLOCKS = 36  # 36 blocks of 2 arms x (5 points + tasks)
+BATCH = 100  # rows of one worker's report
 
 
-def main() -> None:
-    """Make the run, then take the time."""
-    with tempfile.TemporaryDirectory() as directory:
-        run = Run.open(synthetic_run(Path(directory) / "run", blocks=BLOCKS))
-        rows = run.requests()
-        pq.write_table(pa.concat_tables([rows] * (ROWS // rows.num_rows + 1)), run.directory / "requests.parquet")
-        begun = time.perf_counter()
-        summary = summarize(run)
-        seconds = time.perf_counter() - begun
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    steps = len(summary["steps"]) + len(summary["tasks"])
-    print(f"{ROWS:,} rows, {steps} steps: {seconds:.2f} s, {peak:.0f} MiB at most")
+def finished(directory: Path, rows: pa.Table, count: int) -> None:
+    """One Parquet file, as a run leaves it at its end."""
+    with pq.ParquetWriter(directory / PARQUET, rows.schema, compression="zstd") as writer:
+        for _ in range(count // rows.num_rows + 1):
+            writer.write_table(rows, row_group_size=65_536)
+
+
+def killed(directory: Path, rows: pa.Table, count: int) -> None:
+    """One stream of small batches, as a killed master leaves it."""
+    (directory / PARQUET).unlink()
+    sink = pa.BufferOutputStream()
+    stream_writer = pa.ipc.new_stream(sink, STREAM_SCHEMA, options=pa.ipc.IpcWriteOptions(compression="lz4"))
+    for batch in rows.cast(STREAM_SCHEMA).combine_chunks().to_batches():
+        for start in range(0, batch.num_rows, BATCH):
+            stream_writer.write_batch(batch.slice(start, BATCH))
+    packed = sink.getvalue().to_pybytes()[len(STREAM_HEAD) :]
+    with (directory / "requests.arrows").open("wb") as stream:
+        stream.write(STREAM_HEAD)
+        for _ in range(count // rows.num_rows + 1):
+            stream.write(packed)
+
+
+def report(directory: Path) -> tuple[float, float]:
+    """Seconds and peak MiB of the whole process."""
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tokenswarm", "report", str(directory)], stdout=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    assert os.waitstatus_to_exitcode(status) in (0, 3, 4), "the report failed"
+    return time.perf_counter() - begun, usage.ru_maxrss / 1024
+
+
+def main(counts: list[int]) -> None:
+    """Print both figures for each number of rows, of a run that ended and of one that was killed."""
+    for count in counts:
+        with tempfile.TemporaryDirectory(prefix="tokenswarm-") as folder:
+            directory = synthetic_run(Path(folder) / "run", blocks=BLOCKS)
+            rows, steps = Run.open(directory).requests(), len(Run.open(directory).steps)
+            for name, leave in (("ended", finished), ("killed", killed)):
+                leave(directory, rows, count)
+                seconds, peak = report(directory)
+                print(f"{count:>12,} rows, {steps} steps, {name}: {seconds:.1f} s, {peak:,.0f} MiB at most", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(list(map(int, sys.argv[1:])) or [1_000_000, 10_000_000])

@@ -7,6 +7,7 @@ file of it. Every JSON file is replaced atomically.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 
 from exporters.chunks import read_chunks
 from exporters.files import RESPONSES, RecordError, StepRecord, WorkerPart, read_manifest, read_steps
-from exporters.rows import pack, read_rows, unpack
+from exporters.rows import pack, read_rows, unpack, window_rows
 from exporters.writer import RunWriter, convert
 from scenarios.load import scenario_from_wire
 from scenarios.scenario import Scenario
@@ -46,6 +47,10 @@ class Run:
     def requests(self) -> pa.Table:
         """All rows, in the order in which they arrived; those of a step that was cut and done again are `...-cut`."""
         return read_rows(self.directory)
+
+    def windows(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Some columns of the requests sent in a step's window, in pieces: ten million rows need not fit at once."""
+        return window_rows(self.directory, columns)
 
     def responses(self) -> list[dict[str, Any]]:
         """The kept texts; a line that was cut is left out."""

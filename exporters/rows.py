@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from exporters.files import RecordError, removed_on_failure
@@ -120,7 +121,8 @@ def _fitting(value: object, type_: pa.DataType) -> object:
 def read_stream(path: Path) -> Iterator[pa.RecordBatch]:
     """The whole batches of a stream, up to where it was cut."""
     try:
-        with pa.memory_map(str(path)) as file:
+        # Mapped, all of the file would count as this process's memory.
+        with pa.input_stream(str(path), compression=None, buffer_size=1 << 20) as file:
             reader = pa.ipc.open_stream(file, options=ONE_THREAD)
             while True:
                 yield reader.read_next_batch()
@@ -162,6 +164,21 @@ def read_rows(directory: Path) -> pa.Table:
     return pa.concat_tables([SCHEMA.empty_table(), *_tables(directory)])
 
 
+def window_rows(directory: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Some columns of the rows that were sent in a step's window, some ten thousand rows at a time."""
+    inside = (pc.field("phase") == "window") & pc.field("step").is_valid()
+    if (directory / PARQUET).exists():
+        try:
+            file = ds.dataset(directory / PARQUET, schema=SCHEMA, format="parquet")
+            options = {"batch_size": ROWS_PER_GROUP, "use_threads": False}  # threads would read ahead: 0.5 GiB more
+            for batch in file.scanner(columns=list(columns), filter=inside, **options).to_batches():
+                yield pa.Table.from_batches([batch])
+        except (OSError, pa.ArrowException) as error:
+            raise RecordError(f"{directory / PARQUET} cannot be read: {_line(error)}") from None
+    for table in _streamed(directory):
+        yield table.filter(inside).select(list(columns))
+
+
 def convert_rows(directory: Path, finished: Collection[str] | None = None) -> None:
     """All rows into one Parquet file, then the streams go; raises OSError and leaves everything as it was.
 
@@ -194,6 +211,11 @@ def _tables(directory: Path) -> Iterator[pa.Table]:
         except (OSError, pa.ArrowException) as error:
             raise RecordError(f"{directory / PARQUET} cannot be read: {_line(error)}") from None
         yield from _groups(batches)
+    yield from _streamed(directory)
+
+
+def _streamed(directory: Path) -> Iterator[pa.Table]:
+    """The rows of streams that are not in the Parquet file."""
     converted = _converted(directory)
     for stream in _all_streams(directory):
         if stream.name not in converted:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from exporters.record import Run, StepRecord
 from exporters.tally import StepTally
 from scenarios.scenario import Cell, CellSlo, Scenario, Slo
 
 Values = npt.NDArray[np.float64]
+Texts = npt.NDArray[Any]  # of str or None
 LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
 COLUMNS = (
     *LATENCIES, "sent_ns", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "client_output_tokens",
@@ -79,9 +81,10 @@ class Measured(msgspec.Struct, frozen=True):
 
 def measured_steps(run: Run) -> list[Measured]:
     """Every finished step of a run, in order."""
-    scenario, records = run.scenario, run.steps
-    by_step = dict(_by_step(run.requests()))
-    return [_measured(record, by_step.get(record.step.id), scenario) for record in records]
+    scenario, names = run.scenario, [name for name in COLUMNS if name != "prompt"]
+    by_step = _rows_by_step(run.windows(["step"]))
+    _fill(by_step, run.windows(["step", "outcome", "finish_reason", "prompt_id", *names]))
+    return [_measured(record, by_step.get(record.step.id, Rows()), scenario) for record in run.steps]
 
 
 def counting(steps: Sequence[Measured]) -> list[Measured]:
@@ -94,57 +97,82 @@ def counting(steps: Sequence[Measured]) -> list[Measured]:
     return [step for step in last.values() if step.record.valid]
 
 
-def _by_step(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Rows of windows, one table per step (steps that were cut short have other names): sorted once, then sliced."""
-    inside = pc.and_(pc.equal(rows["phase"], "window"), pc.is_valid(rows["step"]))
-    names = ["step", "outcome", "finish_reason", "prompt_id", *(name for name in COLUMNS if name != "prompt")]
-    window = rows.select(names).filter(inside)
-    if not window.num_rows:
-        return
-    prompts = window["prompt_id"].combine_chunks().dictionary_encode().indices
-    window = window.drop_columns(["prompt_id"]).append_column("prompt", prompts)
-    codes = window["step"].combine_chunks().dictionary_encode()
-    order = np.argsort(codes.indices.to_numpy(zero_copy_only=False), kind="stable")
-    window = window.take(pa.array(order))
-    counts = np.bincount(codes.indices.to_numpy(zero_copy_only=False), minlength=len(codes.dictionary))
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    for name, start, count in zip(codes.dictionary.to_pylist(), starts.tolist(), counts.tolist(), strict=True):
-        yield name, window.slice(start, count)
+class Rows:
+    """What the rows of one step's window hold, filled piece by piece; a column that nobody fills takes no memory."""
+
+    def __init__(self, count: int = 0) -> None:
+        self._columns: dict[str, Values] = {}
+        self.ok = np.zeros(count, dtype=bool)
+        self._filled = 0
+        self.outcomes: Counter[str] = Counter()
+        self.finish: Counter[str] = Counter()
+
+    def add(self, columns: Mapping[str, Values], outcomes: Texts, finish: Texts) -> None:
+        """Some more rows."""
+        here = slice(self._filled, self._filled + len(outcomes))
+        for name, values in columns.items():
+            if name not in self._columns and not np.isnan(values).all():
+                self._columns[name] = np.full(len(self.ok), np.nan)
+            if name in self._columns:
+                self._columns[name][here] = values
+        self.ok[here] = outcomes == "ok"
+        self._filled = here.stop
+        self.outcomes.update(outcomes.tolist())
+        self.finish.update(text for text in finish.tolist() if text is not None)
+
+    def column(self, name: str) -> Values:
+        """One column: NaN where it was not measured."""
+        return self._columns[name] if name in self._columns else np.broadcast_to(np.nan, len(self.ok))
 
 
-def _measured(record: StepRecord, rows: pa.Table | None, scenario: Scenario) -> Measured:
-    columns = {name: _floats(rows, name) for name in COLUMNS}
-    ok = _is_ok(rows)
+def _rows_by_step(tables: Iterable[pa.Table]) -> dict[str, Rows]:
+    """Room for the rows of each step."""
+    counts: Counter[str] = Counter()
+    for table in tables:
+        counts.update({entry["values"]: entry["counts"] for entry in table["step"].value_counts().to_pylist()})
+    return {name: Rows(count) for name, count in counts.items()}
+
+
+def _fill(found: Mapping[str, Rows], tables: Iterable[pa.Table]) -> None:
+    """Rows of windows to their steps (steps that were cut short have other names): each piece is sorted, then cut."""
+    prompts: dict[str | None, int] = {}
+    for table in tables:
+        codes = table["step"].combine_chunks().dictionary_encode()
+        order = np.argsort(codes.indices.to_numpy(zero_copy_only=False), kind="stable")
+        columns = {name: _floats(table[name])[order] for name in COLUMNS if name != "prompt"}
+        columns["prompt"] = _numbered(table["prompt_id"], prompts)[order]
+        outcomes, finish = (table[name].to_numpy()[order] for name in ("outcome", "finish_reason"))
+        ends = np.cumsum(np.bincount(codes.indices.to_numpy(zero_copy_only=False), minlength=len(codes.dictionary)))
+        for name, start, end in zip(codes.dictionary.to_pylist(), [0, *ends[:-1].tolist()], ends.tolist(), strict=True):
+            here = {column: values[start:end] for column, values in columns.items()}
+            found[name].add(here, outcomes[start:end], finish[start:end])
+
+
+def _numbered(names: pa.ChunkedArray, known: dict[str | None, int]) -> Values:
+    """A number for each name, the same in every piece; NaN for none."""
+    codes = names.combine_chunks().dictionary_encode()
+    numbers = np.array([known.setdefault(name, len(known)) for name in codes.dictionary.to_pylist()], dtype=np.float64)
+    places = codes.indices.to_numpy(zero_copy_only=False)
+    return np.where(np.isnan(places), np.nan, np.append(numbers, np.nan)[np.nan_to_num(places, nan=-1).astype(int)])
+
+
+def _measured(record: StepRecord, rows: Rows, scenario: Scenario) -> Measured:
+    columns = {name: rows.column(name) for name in COLUMNS}
     slo = slo_of(scenario, record.step.cell.name if record.step.cell else "tasks")
     return Measured(
         record=record,
         tally=StepTally.from_wire(record.tally),
         columns=columns,
-        ok=ok,
-        good=ok & _within(columns, slo),
-        outcomes=_counts(rows, "outcome"),
-        finish=_counts(rows, "finish_reason"),
+        ok=rows.ok,
+        good=rows.ok & _within(columns, slo),
+        outcomes=dict(rows.outcomes.most_common()),
+        finish=dict(rows.finish.most_common()),
         streamed=scenario.request.stream,
     )
 
 
-def _floats(rows: pa.Table | None, name: str) -> Values:
-    if rows is None:
-        return np.empty(0)
-    return np.asarray(rows[name].cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(), dtype=np.float64)
-
-
-def _is_ok(rows: pa.Table | None) -> npt.NDArray[np.bool_]:
-    return (
-        np.empty(0, dtype=bool) if rows is None else np.asarray(pc.equal(rows["outcome"], "ok").to_numpy(), dtype=bool)
-    )
-
-
-def _counts(rows: pa.Table | None, name: str) -> dict[str, int]:
-    if rows is None:
-        return {}
-    counts = rows[name].drop_null().value_counts().to_pylist()
-    return {entry["values"]: entry["counts"] for entry in sorted(counts, key=lambda entry: -entry["counts"])}
+def _floats(column: pa.ChunkedArray) -> Values:
+    return np.asarray(column.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(), dtype=np.float64)
 
 
 def slo_of(scenario: Scenario, cell: str) -> CellSlo:
