@@ -17,7 +17,7 @@ class RungSlo(msgspec.Struct, frozen=True):
 
     arm: str
     cell: Cell | None
-    concurrency: int
+    load: float  # users at once, or in open loop requests per second
     state: str  # met, breached or undecided
     good_share: float
     bounds: tuple[float, float]
@@ -51,7 +51,7 @@ def _rung(point: Sequence[Measured], scenario: Scenario) -> RungSlo:
     return RungSlo(
         arm=step.arm,
         cell=step.cell,
-        concurrency=step.concurrency,
+        load=step.load,
         state="met" if low >= attain else "breached" if high < attain else "undecided",
         good_share=good / sent if sent else 0.0,
         bounds=(low, high),
@@ -66,7 +66,8 @@ def breaches(rungs: Sequence[RungSlo], scenario: Scenario) -> list[str]:
     for rung in rungs:
         if not is_gated(rung, scenario):
             continue
-        where = f"{rung.arm}, {rung.cell.name if rung.cell else 'tasks'} at {users(rung.concurrency)}"
+        name, is_rate = (rung.cell.name, bool(scenario.ladder.rate)) if rung.cell else ("tasks", False)
+        where = f"{rung.arm}, {name} at {users(rung.load, is_rate)}"
         if rung.state == "breached" and has_slo(scenario):
             said.append(f"{where}: {rung.good_share:.1%} of the requests were good, {scenario.slo.attain:.0%} must be.")
         if rung.errors_breached:
@@ -74,16 +75,18 @@ def breaches(rungs: Sequence[RungSlo], scenario: Scenario) -> list[str]:
     return said
 
 
-def users(count: int) -> str:
-    """A rung in words."""
-    return "1 user" if count == 1 else f"{count} users"
+def users(load: float, is_rate: bool = False) -> str:
+    """A rung in words: users at once, or a rate."""
+    if is_rate:
+        return f"{load:g} requests/s"
+    return "1 user" if load == 1 else f"{load:g} users"
 
 
 def is_gated(rung: RungSlo, scenario: Scenario) -> bool:
     """Rungs above the operating point are exploration and never gate; of several arms the baseline does not either."""
     if len(scenario.arms) > 1 and rung.arm == scenario.compare.baseline:
         return False
-    return rung.cell is None or rung.concurrency <= scenario.ladder.at
+    return rung.cell is None or rung.load <= scenario.ladder.at
 
 
 def capacities(rungs: Sequence[RungSlo], scenario: Scenario) -> list[dict[str, Any]]:
@@ -93,14 +96,14 @@ def capacities(rungs: Sequence[RungSlo], scenario: Scenario) -> list[dict[str, A
     """
     if not has_slo(scenario):
         return []
-    ladders: dict[tuple[str, Cell], dict[int, str]] = {}
+    ladders: dict[tuple[str, Cell], dict[float, str]] = {}
     for rung in rungs:
         if rung.cell is not None:
-            ladders.setdefault((rung.arm, rung.cell), {})[rung.concurrency] = rung.state
+            ladders.setdefault((rung.arm, rung.cell), {})[rung.load] = rung.state
     return [_capacity(arm, cell, states) for (arm, cell), states in ladders.items()]
 
 
-def _capacity(arm: str, cell: Cell, states: dict[int, str]) -> dict[str, Any]:
+def _capacity(arm: str, cell: Cell, states: dict[float, str]) -> dict[str, Any]:
     climbed = sorted(states)
     met = [rung for rung in climbed if states[rung] == "met"]
     highest = met[-1] if met else None

@@ -105,7 +105,9 @@ def throughput_chart(points: list[Point], arms: list[str], rules: Rules) -> Char
 
 def _row(point: Point, arms: list[str], value: float, interval: tuple[float, float] | None) -> dict[str, Any]:
     low, high = interval or (value, value)
-    return {"load": load_of(point), "arm": _key(arms, point["arm"]), "value": value, "low": low, "high": high}
+    axis = "users at once" if point.get("rate") is None else "requests/s"
+    arm = _key(arms, point["arm"])
+    return {"axis": axis, "load": load_of(point), "arm": arm, "value": value, "low": low, "high": high}
 
 
 def _key(arms: list[str], arm: str) -> str:
@@ -167,7 +169,7 @@ def _marks(rows: list[dict[str, Any]], names: list[str], loads: list[float]) -> 
     shape = alt.Shape("arm:N", scale=_by_arm(names, SHAPES), legend=None)
     x = alt.X(
         "load:Q",
-        title="users at once",
+        title=rows[0]["axis"],
         scale=alt.Scale(type="log", base=2, nice=False, padding=12),
         axis=alt.Axis(values=loads, labelExpr="format(datum.value, '~g')", grid=False),
     )

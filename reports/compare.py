@@ -95,6 +95,7 @@ def _known(pair: Pairs) -> dict[str, Any]:
         "level": pair.level,
         "cell": msgspec.to_builtins(pair.cell),
         "concurrency": pair.concurrency,
+        **({"rate": pair.concurrency} if pair.is_rate and pair.concurrency is not None else {}),
         "metric": pair.metric,
         "arms": list(pair.arms),
         **{side: mean for side, mean in means.items() if mean is not None},

@@ -53,7 +53,7 @@ def _comparison_row(comparison: Comparison) -> tuple[Shown, ...]:
     users, p, mde = (comparison.get(k) for k in ("concurrency", "p_adjusted", "mde"))
     return (
         label(comparison["level"]), Shown(cell_name(comparison.get("cell"))),
-        Shown("all") if users is None else Shown(count(users)), Shown(name_of(comparison["metric"])),
+        Shown("all") if users is None else Shown(f"{users:g}"), Shown(name_of(comparison["metric"])),
         _value(comparison, "baseline"), _value(comparison, "candidate"), change_shown(comparison),
         Shown(count(comparison.get("n_pairs"))),
         absent("not gated, so not tested") if p is None else Shown("< 0.001" if p < 0.001 else number(p, digits=2)),

@@ -25,13 +25,19 @@ def latency(steps: Sequence[Measured], metric: str) -> dict[str, Any] | None:
 
     None when no reply had it. When nothing was ok there is no mean, and every quantile lies beyond the timeout.
     """
-    values = np.concatenate([step.columns[metric][step.ok] for step in steps])
+    nothing = metric == "e2e_s" or steps[0].streamed
+    return latency_of(steps, [step.columns[metric] for step in steps], nothing)
+
+
+def latency_of(steps: Sequence[Measured], columns: Sequence[Values], nothing: bool = False) -> dict[str, Any] | None:
+    """A latency given as a column of each step; `nothing`: it is infinite, not absent, when no request was ok."""
+    values = np.concatenate([column[step.ok] for step, column in zip(steps, columns, strict=True)])
     values = np.sort(values[~np.isnan(values)])
     succeeded = sum(int(step.ok.sum()) for step in steps)
     failed = sum(step.sent for step in steps) - succeeded
     if not len(values):
-        nothing = failed and not succeeded and (metric == "e2e_s" or steps[0].streamed)
-        return {"n": failed, **_quantiles(values, failed), "max": None} if nothing else None
+        beyond = nothing and failed and not succeeded
+        return {"n": failed, **_quantiles(values, failed), "max": None} if beyond else None
     figures: dict[str, Any] = {"n": len(values) + failed, "mean": float(values.mean())}
     figures |= _quantiles(values, failed)
     figures["max"] = None if failed else float(values[-1])
@@ -161,7 +167,7 @@ def bunching(step: Measured) -> float | None:
     sent = np.sort(step.columns["sent_ns"]) / 1e9
     ttft = step.mean("ttft_s")
     users = step.record.step.concurrency
-    if ttft is None or users < 4 or len(sent) < users:
+    if step.record.step.rate is not None or ttft is None or users < 4 or len(sent) < users:
         return None
     near = np.searchsorted(sent, sent + ttft, side="right") - np.searchsorted(sent, sent - ttft, side="left") - 1
     return float((near >= users / 4).mean())

@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.definitions import name_of
 from reports.effects import TONES, badness, capacity_text, change_shown, interval_of
-from reports.latency import load_of
+from reports.latency import load_of, load_words
 from reports.tables import Tone, cell_name, in_order, reading
 from reports.trust import all_steps, validity, worst
 from reports.units import ABSENT, change, change_interval, count, duration, held, plain, rate, share
@@ -118,7 +118,7 @@ def _at_the_operating_point(summary: Summary, manifest: dict[str, Any]) -> str:
         return ""
     figures = [_latency_figure(point, "ttft_s", _TTFT_STATS, ""), _latency_figure(point, "tpot_s", _TPOT_STATS, "")]
     said = " and ".join(f"{f.label} is {f.value}" for f in figures if f.value != ABSENT)
-    return f"at {count(load_of(point))} at once in {cell_name(point.get('cell'))}, {said}"
+    return f"at {load_words(point)} in {cell_name(point.get('cell'))}, {said}"
 
 
 def _in_words(comparison: dict[str, Any]) -> str:
@@ -185,7 +185,7 @@ def point_figures(summary: Summary, manifest: dict[str, Any]) -> tuple[Figure, .
     point = operating_point(summary, manifest)
     if point is None:
         return ()
-    where = f"{cell_name(point.get('cell'))}, {count(load_of(point))} at once"
+    where = f"{cell_name(point.get('cell'))}, {load_words(point)}"
     return (
         _latency_figure(point, "ttft_s", _TTFT_STATS, where),
         _latency_figure(point, "tpot_s", _TPOT_STATS, where),
@@ -203,7 +203,8 @@ def _latency_figure(point: dict[str, Any], metric: str, stats: tuple[str, ...], 
 def _third_figure(summary: Summary, point: dict[str, Any], where: str) -> Figure:
     for capacity in summary.get("capacity", []):
         if capacity.get("arm") == point["arm"] and capacity.get("cell") == point.get("cell"):
-            return Figure("Capacity", capacity_text(capacity), f"users within the SLO, {cell_name(point.get('cell'))}")
+            unit = "users" if point.get("rate") is None else "requests/s"
+            return Figure("Capacity", capacity_text(capacity), f"{unit} within the SLO, {cell_name(point.get('cell'))}")
     good = point.get("goodput", {}).get("share")
     tail = "" if good is None else f"; {share(good)} good"
     return Figure("Throughput", rate(point.get("throughput", {}).get("output_tokens"), "tok"), where + tail)

@@ -42,9 +42,19 @@ def load_of(point: Point) -> float:
     return float(point["rate"] if point.get("rate") is not None else point["concurrency"])
 
 
+def load_shown(point: Point) -> str:
+    """The load as a number."""
+    return f"{load_of(point):g}" if point.get("rate") is not None else count(load_of(point))
+
+
+def load_words(point: Point) -> str:
+    """The load in words: "8 at once", "8 requests/s"."""
+    return f"{load_shown(point)} {'at once' if point.get('rate') is None else 'requests/s'}"
+
+
 def _point_row(point: Point, scales: dict[str, Scale]) -> tuple[Shown, ...]:
     blocks = Shown(f"{count(point['valid_blocks'])} of {count(point['blocks'])}", tone=_blocks_tone(point))
-    heads = (Shown(cell_name(point.get("cell"))), Shown(count(load_of(point))), label(point["arm"]), blocks)
+    heads = (Shown(cell_name(point.get("cell"))), Shown(load_shown(point)), label(point["arm"]), blocks)
     values = tuple(latency_of(point, m, s, scales[m]) for m, s, _ in _LATENCIES)
     return (*heads, *values, tokens_per_s(point), good_share(point))
 
@@ -182,7 +192,7 @@ def outcomes_table(parts: list[Point]) -> Table | None:
         rows += [
             (
                 Shown(cell_name(_cell(where))),
-                Shown(count(load)),
+                Shown(f"{load:g}"),
                 label(arm),
                 label(outcome),
                 Shown(count(n)),

@@ -74,9 +74,9 @@ class Measured(msgspec.Struct, frozen=True):
         return None if rate is None or not self.sent else rate * int(self.good.sum()) / ok if ok else 0.0
 
     @property
-    def point(self) -> tuple[str, Cell | None, int]:
+    def point(self) -> tuple[str, Cell | None, float]:
         """Where it was measured: arm, cell (None: tasks), rung."""
-        return self.record.step.arm, self.record.step.cell, self.record.step.concurrency
+        return self.record.step.arm, self.record.step.cell, self.record.step.load
 
 
 def measured_steps(run: Run) -> list[Measured]:

@@ -45,13 +45,14 @@ class Pairs(msgspec.Struct, frozen=True, kw_only=True):
 
     level: str
     cell: Cell | None
-    concurrency: int | None  # None: the mean over the cell's rungs
+    concurrency: float | None  # users, or requests per second; None: the mean over the cell's rungs
     metric: str
     arms: tuple[str, str]
     means: Means  # of the metric, over the pairs; None on an arm that never had it
     values: tuple[float, ...]
     blocks: tuple[int, ...]
     incomparable: str | None = None
+    is_rate: bool = False  # the rung is a rate
     held: str | None = None  # why these pairs, though comparable, prove nothing
     judged_by: str | None = None  # the metric, or "tasks", that is gated in their place
     warning: str | None = None  # what to know when reading it, though it may be gated
@@ -102,10 +103,10 @@ def _per_character(pairs: Sequence[Pairs], between: Between) -> list[Pairs]:
 
 def _of_metric(both: Iterable[Both], metric: str, between: Between) -> Iterator[Pairs]:
     """Level 1, the cells with their rungs averaged, and level 2, the rungs; one rung is the cell itself."""
-    places: dict[Cell | None, dict[int, Blocks]] = {}
+    places: dict[Cell | None, dict[float, Blocks]] = {}
     for pair in both:
         step = pair[0].record.step
-        places.setdefault(step.cell, {}).setdefault(step.concurrency, {})[step.block] = pair
+        places.setdefault(step.cell, {}).setdefault(step.load, {})[step.block] = pair
     for cell, rungs in places.items():
         found = [_point(cell, rung, rungs[rung], metric, between) for rung in sorted(rungs)]
         points = [point for point in found if point is not None]
@@ -130,14 +131,16 @@ def measures(pair: Both, metric: str) -> tuple[float, float] | None:
     return (before, after) if before and after else None
 
 
-def _point(cell: Cell | None, rung: int, blocks: Blocks, metric: str, between: Between) -> Pairs | None:
+def _point(cell: Cell | None, rung: float, blocks: Blocks, metric: str, between: Between) -> Pairs | None:
     """One point; None when neither arm ever had the metric. What only one arm has is there, and not comparable."""
     known = {block: values for block in sorted(blocks) if (values := measures(blocks[block], metric)) is not None}
     alone = None if known else _alone(list(blocks.values()), metric, between.arms)
     if not known and alone is None:
         return None
+    step = next(iter(blocks.values()))[0].record.step
     return Pairs(
         level="rung",
+        is_rate=step.rate is not None,
         cell=cell,
         concurrency=rung,
         metric=metric,

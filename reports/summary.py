@@ -9,6 +9,7 @@ import msgspec
 
 from exporters.record import Run
 from reports import figures
+from reports.arrivals import arrivals
 from reports.capacity import capacities, rung_slos
 from reports.compare import comparisons
 from reports.doubts import scenario_warnings, warnings
@@ -94,6 +95,7 @@ def step_figures(step: Measured) -> dict[str, Any]:
         "window_s": record.window_s,
         "users_by_worker": users_by_worker(step) or None,
         **_common([step]),
+        **arrivals([step]),
         **figures.latencies([step]),
         "client": figures.client([step]),
     }
@@ -115,18 +117,26 @@ def points(steps: Sequence[Measured]) -> list[dict[str, Any]]:
 
 
 def _point(place: tuple[Any, ...], steps: Sequence[Measured]) -> dict[str, Any]:
-    arm, cell, concurrency = place
+    arm, cell, _ = place
     valid = counting(steps)
     figure: dict[str, Any] = {
         "arm": arm,
         "cell": msgspec.to_builtins(cell),
-        "concurrency": concurrency,
+        "concurrency": max(step.record.step.concurrency for step in steps),
         "blocks": len({step.record.step.block for step in steps}),
         "valid_blocks": len(valid),
     }
     if not valid:
+        rate = steps[-1].record.step.rate
+        figure |= {} if rate is None else {"rate": rate}
         return {**figure, "why_invalid": list(steps[-1].record.why_invalid)}
-    return {**figure, **_common(valid), **figures.point_latencies(valid), "client": figures.client(valid)}
+    return {
+        **figure,
+        **_common(valid),
+        **arrivals(valid),
+        **figures.point_latencies(valid),
+        "client": figures.client(valid),
+    }
 
 
 def _common(steps: Sequence[Measured]) -> dict[str, Any]:

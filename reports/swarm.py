@@ -55,7 +55,7 @@ def placement_table(summary: dict[str, Any]) -> Table | None:
     """Where the users of each rung ran: users per worker, least to most, over all steps of the rung."""
     places: dict[int, list[list[int]]] = {}
     for step in [*summary["steps"], *summary.get("tasks", [])]:
-        if len(step.get("users_by_worker") or []) > 1:
+        if len(step.get("users_by_worker") or []) > 1 and step.get("rate") is None:
             places.setdefault(step["concurrency"], []).append(step["users_by_worker"])
     if not places:
         return None

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reports.latency import load_shown
 from reports.tables import Column, Shown, Table, Tone, absent, cell_name, label
 from reports.units import ABSENT, count, duration, number, plain, share, span
 
@@ -64,7 +65,7 @@ def worst(steps: Iterable[Step], key: str) -> float | None:
 def invalid_table(steps: list[Step]) -> Table | None:
     """Steps that do not count, each with its reasons; None when all do."""
     rows = tuple(
-        (Shown(cell_name(s.get("cell"))), Shown(count(s["concurrency"])), label(s["arm"]),
+        (Shown(cell_name(s.get("cell"))), Shown(load_shown(s)), label(s["arm"]),
          Shown(f"{count(s['block'])}, try {count(s.get('try', 1))}"),
          Shown(plain("; ".join(s.get("why_invalid") or ["no reason recorded"]))))
         for s in steps if not s.get("valid")
@@ -113,7 +114,7 @@ def _shortfall(steps: list[Step]) -> str:
     ratios = [
         s["client"]["in_flight"] / s["concurrency"]
         for s in steps
-        if s.get("client", {}).get("in_flight") is not None and s.get("concurrency")
+        if s.get("rate") is None and s.get("client", {}).get("in_flight") is not None and s.get("concurrency")
     ]
     return share(min(ratios, key=lambda r: -abs(r - 1))) if ratios else ABSENT
 

@@ -66,7 +66,8 @@ def _regressions(evidence: Evidence) -> list[str]:
 def _where(comparison: dict[str, Any]) -> str:
     cell = comparison["cell"]
     place = f"{cell['input']}/{cell['output']}" if cell else "tasks"
-    return f"{place} at {users(comparison['concurrency'])}" if comparison["concurrency"] and cell else place
+    load = comparison["concurrency"]
+    return f"{place} at {users(load, 'rate' in comparison)}" if load and cell else place
 
 
 def _invalid(evidence: Evidence) -> list[str]:
@@ -98,7 +99,7 @@ def _step_is_gated(step: Measured, evidence: Evidence) -> bool:
     if len(evidence.scenario.arms) > 1:
         return True
     place = step.record.step
-    return has_gate(evidence.scenario) and (place.cell is None or place.concurrency <= evidence.scenario.ladder.at)
+    return has_gate(evidence.scenario) and (place.cell is None or place.load <= evidence.scenario.ladder.at)
 
 
 def _open_questions(evidence: Evidence) -> list[str]:

@@ -142,7 +142,7 @@ def test_what_later_versions_measure_is_allowed(summaries: dict[str, dict[str, A
     changed = json.loads(json.dumps(summaries["slower"]))
     changed.update(cost={"currency": "USD"}, waste={"x": {}}, anomalies=[{"request_id": "0-1"}])
     for part in (changed["steps"][0], changed["tasks"][0], changed["points"][0]):
-        part.update(gpu={}, server={}, stages={}, cost={}, schedule_lag_s={"p50": 0.1}, rate=2.5)
+        part.update(gpu={}, server={}, stages={}, cost={}, schedule_lag_s={"n": 9, "mean": 0.1, "max": 0.2}, rate=2.5)
 
     assert list(VALID.iter_errors(changed)) == []
 
