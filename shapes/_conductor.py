@@ -161,7 +161,8 @@ class Conductor:
 
     def _record(self, step: Step, life: _Life) -> StepRecord:
         tally = self.crew.inbox.tally.step(step.id)
-        windows = [answer.facts["window_s"] for answer in life.answers if answer.facts.get("users")]
+        # A worker that joined since the window opened has none to tell of; the step is invalid, and says why.
+        windows = [answer.facts["window_s"] for answer in life.answers if "window_s" in answer.facts]
         window_s = sum(windows) / len(windows) if windows else None
         parts = {answer.worker: self._part(step, answer) for answer in life.answers}
         lost = [_lost_rows(worker, part) for worker, part in parts.items() if not part.whole]
