@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from benchmarks.real_engine import predicted_total
+from benchmarks.real_engine import WITHOUT_TEXT, predicted_total
 from exporters.record import Run
 from tests.end_to_end.service import front_door, read, scenario
 
@@ -37,7 +37,8 @@ def test_a_run_on_the_real_engine_counts_what_the_engine_counts(tmp_path: Path, 
     before = predicted_total(engine)
     out = tmp_path / "run"
     asked = scenario(tmp_path, engine, more="[tasks]\nconcurrency = 2\nrequests = 4\nmax_tokens = 12\n")
-    done = front_door("run", asked, "--out", out, "--set", "prompts.tokenizer=auto")
+    extra = f"arms.baseline.extra_body.logit_bias={json.dumps(WITHOUT_TEXT)}"
+    done = front_door("run", asked, "--out", out, "--set", "prompts.tokenizer=auto", "--set", extra)
     assert done.returncode in (0, 4), done.stderr
     rows = Run.open(out).requests()
 
