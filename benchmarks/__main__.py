@@ -5,7 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("clock", "tls", "streams", "workers", "fleet", "prompts", "stagger", "engine", "simulator", "summary")
+BENCHMARKS = (
+    "clock",
+    "arrivals",
+    "tls",
+    "streams",
+    "workers",
+    "fleet",
+    "prompts",
+    "stagger",
+    "engine",
+    "simulator",
+    "summary",
+)
 
 
 def main() -> None:

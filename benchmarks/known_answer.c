@@ -1,6 +1,6 @@
 /* The clock of the benchmarks: an HTTP/1.1 server that answers any POST with an SSE stream of known times.
  *
- * usage: known_answer PORT TTFT_US GAP_US TOKENS
+ * usage: known_answer PORT TTFT_US GAP_US TOKENS       (0 tokens: one JSON reply of 1 KiB after TTFT_US, no stream)
  * Each content event carries, as its text, the CLOCK_REALTIME nanosecond at which it is written, taken just before
  * send(). One thread, epoll with nanosecond timeouts, a binary heap of what is due. Prints the port when it listens.
  */
@@ -26,7 +26,7 @@ typedef struct {
 } Stream;
 
 static int64_t ttft_ns, gap_ns;
-static int tokens;
+static int tokens, whole; /* whole: no stream */
 static Stream **heap;
 static int heap_size, heap_room;
 static Stream *streams[1 << 17];
@@ -100,6 +100,21 @@ static void chunk(char *out, int *size, const char *payload, int length) {
   *size += sprintf(out + *size, "\r\n");
 }
 
+/* The whole reply: a body of 1 KiB. */
+static int send_whole(Stream *s) {
+  static char out[2048], text[1024];
+  static int size;
+  if (!size) {
+    const char *form = "{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%s\"},"
+                       "\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":32,\"completion_tokens\":100}}";
+    memset(text, 'x', 1024 - (strlen(form) - 2));
+    int head = sprintf(out, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1024\r\n\r\n");
+    size = head + sprintf(out + head, form, text);
+  }
+  s->sent++;
+  return send(s->fd, out, size, MSG_NOSIGNAL) != size;
+}
+
 /* One token; the last one brings finish, usage, [DONE] and the end of the message in the same write. */
 static int send_token(Stream *s) {
   char event[512], out[2048];
@@ -158,6 +173,7 @@ int main(int count, char **words) {
   ttft_ns = atoll(words[2]) * 1000;
   gap_ns = atoll(words[3]) * 1000;
   tokens = atoi(words[4]);
+  if ((whole = !tokens)) tokens = 1;
   signal(SIGTERM, stop);
   signal(SIGINT, stop);
   struct rlimit files;
@@ -200,7 +216,7 @@ int main(int count, char **words) {
     }
     for (int64_t now = now_ns(CLOCK_MONOTONIC); heap_size && heap[0]->due <= now;) {
       Stream *s = heap[0];
-      if (send_token(s)) drop(s);
+      if (whole ? send_whole(s) : send_token(s)) drop(s);
       else if (s->sent == tokens) answered += s->chat, unschedule(s);
       else schedule(s, s->due + gap_ns);
     }

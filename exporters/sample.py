@@ -182,6 +182,7 @@ class Sample(msgspec.Struct, kw_only=True):
     client_output_tokens: int | None = None
     chunks: int = 0
     first_chunk_tokens: int | None = None
+    due_s: float | None = None  # open loop: seconds from the start of the step's schedule
     schedule_lag_s: float | None = None
     backoff_s: float | None = None
     dns_s: float | None = None

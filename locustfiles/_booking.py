@@ -76,6 +76,7 @@ def sample_of(
         client_output_tokens=client_tokens,
         chunks=len(timeline.chunks),
         first_chunk_tokens=reply.first_chunk_tokens,
+        due_s=turn.due_s,
         schedule_lag_s=(timeline.sent - turn.due) / 1e9 if turn.due is not None and timeline.sent else None,
         backoff_s=turn.backoff_s or None,
         dns_s=timeline.dns_s,

@@ -28,6 +28,7 @@ class Item(NamedTuple):
 
     settle_seq: int  # the order that its schedule began with
     due: int  # ns, on this process's monotonic clock
+    due_s: float  # from the schedule's start
     lane: int
     number: int
     sizes: tuple[int, int] | None
@@ -193,7 +194,8 @@ class Due:
         while self._next < len(self._due) and self._ns(self._due[self._next]) <= horizon:
             place, number = self._next, self._share.first + self._next * self._share.every
             sizes = (self._sizes[2 * place], self._sizes[2 * place + 1]) if self._sizes else None
-            self._waiting.extend(Item(seq, self._ns(self._due[place]), lane, number, sizes) for lane in lanes)
+            due_s = self._due[place]
+            self._waiting.extend(Item(seq, self._ns(due_s), due_s, lane, number, sizes) for lane in lanes)
             self._next += 1
         self._hand_out()
         if self._next < len(self._due):
@@ -253,7 +255,8 @@ class Due:
             if item is None:
                 return None
             lane = order.lanes[item.lane]
-            turn = Turn(order, lane, self._phase(item.due), 0, item.number, 0.0, now, item.due, item.sizes)
+            phase = self._phase(item.due)
+            turn = Turn(order, lane, phase, 0, item.number, 0.0, now, item.due, item.due_s, item.sizes)
             self._count(turn, now)
         self._flying[slot.index] = turn
         return turn

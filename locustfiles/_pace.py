@@ -62,7 +62,8 @@ class Turn(msgspec.Struct, frozen=True):
     number: int  # of this user's requests in this step
     backoff_s: float
     opened_ns: int  # when it was given
-    due: int | None = None  # open loop: when the schedule wants it sent
+    due: int | None = None  # open loop: when the schedule wants it sent, in monotonic ns
+    due_s: float | None = None  # the same as the schedule has it, in seconds from its start
     sizes: tuple[int, int] | None = None  # input and output tokens, where a trace says so
 
 

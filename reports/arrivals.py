@@ -17,14 +17,18 @@ from reports.stats import needed
 
 
 def arrivals(steps: Sequence[Measured]) -> dict[str, Any]:
-    """Rate, achieved rate, schedule lag and TTFT from due of steps at one rate; empty for a closed loop."""
+    """Rate, achieved rate, schedule lag and TTFT from due of steps at one rate; empty for a closed loop.
+
+    Achieved: what was sent while the window was open, by its sent stamp and not by when it was due.
+    """
     rate = steps[0].record.step.rate
     if rate is None:
         return {}
     seconds = sum(step.record.window_s or 0.0 for step in steps)
+    achieved = sum(part.facts.get("achieved", 0.0) for step in steps for part in step.record.workers.values())
     known: dict[str, Any] = {
         "rate": rate,
-        "achieved_rate": sum(step.sent for step in steps) / seconds if seconds else None,
+        "achieved_rate": achieved / seconds if seconds else None,
         "schedule_lag_s": _lag(steps),
         "ttft_from_due_s": latency_of(steps, [s.columns["ttft_s"] + s.columns["schedule_lag_s"] for s in steps]),
     }

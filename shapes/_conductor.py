@@ -25,6 +25,7 @@ from shapes._plan import Pass, Plan, Rung
 from shapes._progress import RunProgress
 from shapes._switch import Switch
 
+KEPT_FACTS = ("cpu", "steal", "stall_s", "achieved")
 PREPARE_TIMEOUT_S, COLLECT_TIMEOUT_S = 300.0, 300.0
 
 
@@ -186,6 +187,9 @@ class Conductor:
         )
 
     def _part(self, step: Step, answer: Answer) -> WorkerPart:
+        facts = {name: answer.facts[name] for name in KEPT_FACTS if name in answer.facts}
+        if "achieved" in facts:  # by this worker, of all arms that share the schedule
+            facts["achieved"] /= len(self.crew.order.lanes)
         part, account = self.crew.inbox.part(step.id, answer.worker), self.crew.inbox.account(answer.worker)
         return WorkerPart(
             index=answer.index,
@@ -196,7 +200,7 @@ class Conductor:
             aborted=part.aborted,
             rows_sent=account.rows_sent,
             rows_received=account.rows_received,
-            facts={name: value for name, value in answer.facts.items() if name in ("cpu", "steal", "stall_s")},
+            facts=facts,
         )
 
     # -- waiting

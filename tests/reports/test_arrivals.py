@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from exporters.record import WorkerPart
 from reports.arrivals import arrivals
 from reports.capacity import breaches, capacities, rung_slos
 from reports.compare import comparisons
@@ -10,6 +12,11 @@ from reports.figures import bunching
 from reports.pairs import all_pairs
 from reports.summary import points, step_figures
 from tests.reports.measurements import measured, scenario
+
+
+def part(**facts: float) -> WorkerPart:
+    counts = dict.fromkeys(("index", "users", "sent", "ok", "failed", "aborted", "rows_sent", "rows_received"), 0)
+    return WorkerPart(**counts, facts=facts)
 
 
 def test_a_closed_loop_has_none_of_it() -> None:
@@ -22,8 +29,10 @@ def test_ttft_from_due_is_ttft_and_the_lag_of_each_request() -> None:
     """Request by request, so that its quantiles are those of what a user waited; failed ones are infinitely slow."""
     lag = np.arange(200) / 1000
     step = measured([0.1] * 200, rate=20.0, schedule_lag_s=lag, window_s=10.0)
+    parts = {f"w{i}": part(achieved=sent) for i, sent in enumerate((90.0, 109.0))}
+    step = replace(step, record=replace(step.record, workers=parts))
     found = arrivals([step])
-    assert (found["rate"], found["achieved_rate"]) == (20.0, 20.0)
+    assert (found["rate"], found["achieved_rate"]) == (20.0, 19.9)
     assert found["schedule_lag_s"]["n"] == 200
     assert found["schedule_lag_s"]["max"] == 0.199
     assert found["schedule_lag_s"]["p95"] == 0.189
