@@ -137,6 +137,8 @@ def _fill(found: Mapping[str, Rows], tables: Iterable[pa.Table]) -> None:
     """Rows of windows to their steps (steps that were cut short have other names): each piece is sorted, then cut."""
     prompts: dict[str | None, int] = {}
     for table in tables:
+        if not table.num_rows:  # a piece without a row of any window: a run that was cut short may have no other
+            continue
         codes = table["step"].combine_chunks().dictionary_encode()
         order = np.argsort(codes.indices.to_numpy(zero_copy_only=False), kind="stable")
         columns = {name: _floats(table[name])[order] for name in COLUMNS if name != "prompt"}

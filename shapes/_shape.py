@@ -52,6 +52,7 @@ class PlannedShape(LoadTestShape):
         self._ending: gevent.Greenlet | None = None
         self.crew: Crew | None = None
         self._given = Given()
+        self._signalled = False
         events.init.add_listener(self._attend)
 
     def plan(self, scenario: Scenario) -> Plan:
@@ -71,7 +72,7 @@ class PlannedShape(LoadTestShape):
             else:
                 self.run, environment.process_exit_code = None, USAGE
         except gevent.GreenletExit:  # a stop by hand, or Locust's own when the last worker is gone
-            there = self.crew is not None and self.crew.present()
+            there = self._signalled or (self.crew is not None and self.crew.present())
             self._end("interrupted" if there else "the last worker was lost: look at the workers' logs")
             raise
         else:
@@ -118,6 +119,7 @@ class PlannedShape(LoadTestShape):
 
     def _leave(self, runner: Any) -> None:
         """Ctrl-C or SIGTERM: end the run; before it has begun (Locust may be waiting for workers) just go."""
+        self._signalled = True
         if self.run is not None:
             gevent.spawn(runner.quit)
             return

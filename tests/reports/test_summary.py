@@ -237,3 +237,13 @@ def test_a_million_rows_take_seconds(tmp_path: Path) -> None:
 
     assert sum(p["ttft_s"]["n"] for p in summary["points"]) > 100_000
     assert time.process_time() - begun < 5
+
+
+def test_rows_without_any_window_are_no_crash(tmp_path: Path) -> None:
+    """A run that was interrupted while it warmed up has rows, and no window."""
+    run = Run.open(synthetic_run(tmp_path / "run", **SMALL))
+    rows = run.requests()
+    warm = pa.array(["warmup"] * rows.num_rows)
+    pq.write_table(rows.set_column(SCHEMA.get_field_index("phase"), "phase", warm), run.directory / "requests.parquet")
+
+    assert all(step["requests"]["sent"] == 0 for step in summarize(run)["steps"])
