@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from scenarios.places import swaps
-from scenarios.scenario import APIS, Arm, Cell, Cost, Scenario
+from scenarios.prices import Cost
+from scenarios.scenario import APIS, Arm, Cell, Scenario
 from scenarios.template import check_json
 from scenarios.wrong import MISSING, UNSHOWN, Where, Wrong, show, unknown
 

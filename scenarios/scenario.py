@@ -1,7 +1,6 @@
 """The Scenario: what is asked of whom, as frozen structs with the defaults of scenario format 1.
 
-Every duration is in seconds here; `scenarios.load` turns "500ms" into 0.5 and "1..32" into (1, 2, 4, 8, 16, 32). What a
-type's Meta says in `reads` is how the file's value becomes the struct's.
+Every duration is in seconds here; `scenarios.load` turns "500ms" into 0.5 and "1..32" into (1, 2, 4, 8, 16, 32).
 """
 
 from __future__ import annotations
@@ -10,27 +9,14 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NonNegative = Annotated[float, msgspec.Meta(ge=0)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Count = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
-Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-Seconds = Annotated[float, msgspec.Meta(gt=0, extra={"reads": "seconds"})]
-Delay = Annotated[float, msgspec.Meta(ge=0, extra={"reads": "seconds"})]
-Rate = Annotated[float, msgspec.Meta(gt=0, le=100_000)]
-Rates = Annotated[tuple[Rate, ...], msgspec.Meta(extra={"reads": "rates"})]
-Rungs = Annotated[tuple[Count, ...], msgspec.Meta(min_length=1, extra={"reads": "rungs"})]
-Threshold = Annotated[float, msgspec.Meta(gt=0, lt=1)]
-Sizes = Annotated[dict[str, Count], msgspec.Meta(min_length=1)]
+from scenarios.kinds import Count, Delay, Frozen, Positive, Rate, Rates, Rungs, Seconds, Seed, Share, Sizes, Threshold
+from scenarios.prices import Cost
+
 APIS = (  # the dialects that this version speaks
     "openai-chat", "openai-completions", "openai-responses", "anthropic-messages", "ollama-chat",
     "tgi-generate", "azure-openai-chat", "openai-embeddings", "rerank", "json",
 )  # fmt: skip
 WITHOUT_OUTPUT = ("openai-embeddings", "rerank")  # those that answer with vectors or scores
-
-
-class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A frozen struct that refuses unknown keys: the one ancestor of everything in a scenario."""
 
 
 class Model(Frozen, frozen=True):
@@ -67,8 +53,8 @@ class Arm(Frozen, frozen=True):
     model: str | Models = ""
     api_key_env: str | None = None
     api_key_file: str | None = None
-    extra_body: dict[str, Any] = {}
-    headers: dict[str, str] = {}
+    extra_body: dict[str, Any] = msgspec.field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
     path: str | None = None
     json: JsonApi | None = None
     metrics: tuple[str, ...] = ()
@@ -196,7 +182,7 @@ class Slo(Frozen, frozen=True):
     e2e: Seconds | None = None
     attain: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.95
     error_rate: Share | None = None
-    cells: dict[str, CellSlo] = {}
+    cells: dict[str, CellSlo] = msgspec.field(default_factory=dict)
 
 
 class Compare(Frozen, frozen=True):
@@ -211,71 +197,6 @@ class Compare(Frozen, frozen=True):
     order: Literal["abba", "parallel"] = "abba"
     threshold: Threshold | dict[str, Threshold] = 0.05
     aa: bool | str = False
-
-
-class ApiPrice(Frozen, frozen=True):
-    """API price per 1M tokens, in the scenario's currency, or the name of a model in genai-prices."""
-
-    input: NonNegative | None = None
-    cached_input: NonNegative | None = None
-    output: NonNegative | None = None
-    request: NonNegative | None = None
-    source: str | None = None
-    date: str | None = None
-    provider: str | None = None
-    model: str | None = None
-
-
-class GpuPrice(Frozen, frozen=True):
-    """What the accelerators cost and how many a replica takes."""
-
-    hourly: NonNegative
-    gpus_per_replica: Count = 1
-    replicas: Count = 1
-    min_replicas: Count = 1
-    headroom: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.7
-    autoscale: bool = False
-    owned: bool = False
-    host_watts: NonNegative = 300.0
-
-
-class Electricity(Frozen, frozen=True):
-    """Price of a kWh and the data centre's overhead factor."""
-
-    per_kwh: NonNegative
-    pue: Annotated[float, msgspec.Meta(ge=1)] = 1.3
-
-
-class People(Frozen, frozen=True):
-    """What it costs to adopt and to keep the change."""
-
-    hourly: NonNegative
-    adopt_hours: NonNegative = 0.0
-    keep_hours_per_month: NonNegative = 0.0
-
-
-class OtherCost(Frozen, frozen=True):
-    """Anything else, once and per month."""
-
-    once: NonNegative = 0.0
-    monthly: NonNegative = 0.0
-
-
-class Cost(Frozen, frozen=True):
-    """Prices and traffic; a kind without a table is not measured, never free."""
-
-    currency: str = "USD"
-    requests_per_month: NonNegative | dict[str, NonNegative] | None = None
-    peak_factor: Positive = 3.0
-    value_per_month: NonNegative | None = None
-    max_monthly_cost: NonNegative | None = None
-    max_cost_increase: NonNegative | None = None
-    weights: dict[str, NonNegative] = {}
-    api: ApiPrice | None = None
-    gpu: GpuPrice | None = None
-    electricity: Electricity | None = None
-    people: People | None = None
-    other: OtherCost | None = None
 
 
 class Scenario(Frozen, frozen=True):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scenarios.scenario import ApiPrice, Scenario
+from scenarios.prices import ApiPrice
+from scenarios.scenario import Scenario
 
 
 class Stopped(Exception):  # noqa: N818 (not an error: the run ends early and says why)

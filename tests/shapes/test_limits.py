@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.scenario import ApiPrice, Arm, Cell, Cost, Matrix, Scenario, Tasks
+from scenarios.prices import ApiPrice, Cost
+from scenarios.scenario import Arm, Cell, Matrix, Scenario, Tasks
 from shapes._limits import Spend, request_price
 
 CELLS = (
