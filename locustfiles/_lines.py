@@ -16,7 +16,7 @@ class LineDecoder:
     def __init__(self) -> None:
         self._rest: list[bytes] = []  # pieces of a line that has not ended yet
         self._held = 0  # bytes that they take
-        self.errors: list[bytes] = []  # lines have no names: an error is told by what is in one
+        self.errors: list[tuple[int, bytes]] = []  # lines have no names: an error is told by what is in one
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that these bytes complete; raises EventError, after which nothing may be fed."""

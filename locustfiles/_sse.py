@@ -30,7 +30,7 @@ class EventDecoder:
         self._after_cr = False  # a LF that comes next is the other half of a CRLF
         self._begun = False  # past the first line, where a byte-order mark may stand
         self._between = False  # past the first line, and nothing is held, of whatever kind
-        self.errors: list[bytes] = []  # data of the events named "error"; `feed` does not return these
+        self.errors: list[tuple[int, bytes]] = []  # events named "error", each after so many of those `feed` returns
 
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads of the events that these bytes complete; raises EventError, after which nothing may be fed."""
@@ -94,7 +94,11 @@ class EventDecoder:
 
     def _dispatch(self, events: list[bytes]) -> None:
         if self._data:
-            (self.errors if self._failed else events).append(b"\n".join(self._data))
+            data = b"\n".join(self._data)
+            if self._failed:
+                self.errors.append((len(events), data))
+            else:
+                events.append(data)
             self._data, self._held = [], 0
         self._failed = False
 

@@ -36,7 +36,7 @@ class Counts(Protocol):
 class Decoder(Protocol):
     """Bytes in, the payload of each complete event out."""
 
-    errors: list[bytes]
+    errors: list[tuple[int, bytes]]
 
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads that these bytes complete; raises EventError."""
@@ -180,6 +180,12 @@ class Incoming:
             self._fail(str(error))
             self._left = -1
             return
+        if self._decoder.errors:
+            self._mixed(events, at_ns)
+        else:
+            self._take_all(events, at_ns)
+
+    def _take_all(self, events: list[bytes], at_ns: int) -> None:
         for event in events:
             try:
                 decoded = self.decode(event)
@@ -187,8 +193,16 @@ class Incoming:
                 self._unreadable(event)
             else:
                 self._take(decoded, at_ns)
-        if self._decoder.errors:
-            self._named_errors()
+
+    def _mixed(self, events: list[bytes], at_ns: int) -> None:
+        """Take events among which some are errors by name, in their order: the first word counts."""
+        taken = 0
+        for place, event in self._decoder.errors:
+            self._take_all(events[taken:place], at_ns)
+            self._named_error(event)
+            taken = place
+        self._take_all(events[taken:], at_ns)
+        self._decoder.errors.clear()
 
     def _unreadable(self, event: bytes) -> None:
         if event.strip() == b"[DONE]":
@@ -198,15 +212,13 @@ class Incoming:
         if self.error is None:
             self._fail(f"an event that cannot be read: {event[:HEAD_BYTES].decode(errors='replace')}")
 
-    def _named_errors(self) -> None:
-        """Take events that are errors by name, whatever is in them."""
-        for event in self._decoder.errors:
-            try:
-                said: Any = msgspec.json.decode(event)
-            except UNREADABLE:
-                said = event[:HEAD_BYTES].decode(errors="replace")
-            self._fail(complaint(said))
-        self._decoder.errors.clear()
+    def _named_error(self, event: bytes) -> None:
+        """Take an event that is an error by name, whatever is in it."""
+        try:
+            said: Any = msgspec.json.decode(event)
+        except UNREADABLE:
+            said = event[:HEAD_BYTES].decode(errors="replace")
+        self._fail(complaint(said))
 
     # What a dialect finds.
 
@@ -227,4 +239,4 @@ class Incoming:
     def _fail(self, text: str) -> None:
         """What is wrong with the reply; the first word counts."""
         if self.error is None:
-            self.error = line(text)
+            self.error = line(text) or "an error without a word"

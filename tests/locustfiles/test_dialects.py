@@ -231,6 +231,20 @@ def test_a_stream_without_its_end_is_broken(name: str) -> None:
     assert classify(read(api, body[: len(body) // 2], headers=kind_of(name)), None, 5)[0] == "stream_broken"
 
 
+def test_the_first_word_is_the_error_however_it_was_cut() -> None:
+    """An unreadable event before one that is an error by name: the former is told, in one piece or in two."""
+    first, second = b"data: {oops\n\n", b'event: error\ndata: {"error":"late"}\n\n'
+
+    whole, cut = read("openai-chat", first + second), read("openai-chat", first, second)
+    assert told(whole) == told(cut)
+    assert "oops" in str(whole.error)
+
+
+def test_an_error_without_words_is_said_in_some() -> None:
+    """An error event with nothing in it still has its line."""
+    assert classify(read("openai-chat", b"error\n\n"), None, 5) == ("error_in_stream", "an error without a word")
+
+
 # What the recordings do not hold, after the APIs' documentation.
 
 

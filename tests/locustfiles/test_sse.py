@@ -35,7 +35,7 @@ def literal(stream: bytes) -> list[tuple[str, str]]:
 def decoded(pieces: list[bytes]) -> tuple[list[bytes], list[bytes]]:
     """Events and events named "error" that the decoder finds in pieces."""
     decoder = EventDecoder()
-    return [event for piece in pieces for event in decoder.feed(piece)], decoder.errors
+    return [event for piece in pieces for event in decoder.feed(piece)], [data for _, data in decoder.errors]
 
 
 def expected(stream: bytes) -> tuple[list[bytes], list[bytes]]:
