@@ -38,6 +38,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     rate: float | None = None  # open loop: requests per second
     try_: int = msgspec.field(default=1, name="try")
     requests: int | None = None  # tasks: the window closes when this many were sent
+    probe: int | None = None  # search: the number of this probe; a load may be probed more than once
 
     @property
     def load(self) -> float:

@@ -12,8 +12,8 @@ from exporters.sketch import Sketch
 
 SKETCHES = ("ttft", "tpot", "e2e", "gap", "lag", "uncertainty", "censored")
 SUMS = (
-    "all_sent", "sent", "in_flight_s", "finished", "input_tokens", "output_tokens", "chunks", "buffered", "streamed",
-    "kernel_reads", "user_reads", "clock_steps", "backoff_s",
+    "all_sent", "sent", "good", "in_flight_s", "finished", "input_tokens", "output_tokens", "chunks", "buffered",
+    "streamed", "kernel_reads", "user_reads", "clock_steps", "backoff_s",
 )  # fmt: skip
 # METRICS: TTFT > 90 % of E2E at >= 8 chunks. That alone is also true of a short reply after a long queue, so the chunks
 # must have come in a burst too: no model decodes a stream in less than 1 ms a step.
@@ -25,15 +25,16 @@ Seconds = npt.NDArray[np.float64]
 class StepTally:
     """One step's requests: a commutative monoid under `merge`.
 
-    Of requests sent in the window: `sent`, `by_outcome`, `chunks`, `backoff_s`, gaps, censored gaps, lags and the
-    TTFT's uncertainty; of the ok ones among them `ttft`, `tpot`, `e2e`, and `streamed` (>= 8 chunks, so that a buffer
-    would show) with `buffered`. Of any request, whenever it was sent: `all_sent`, reads and clock steps, and what of it
-    fell into the window: `in_flight_s`, tokens by their time of arrival, `finished` (ok requests by the share of their
-    life; a refusal within a millisecond is no throughput).
+    Of requests sent in the window: `sent`, `good` (ok and within every limit; whoever books knows them), `by_outcome`,
+    `chunks`, `backoff_s`, gaps, censored gaps, lags and the TTFT's uncertainty; of the ok ones among them `ttft`,
+    `tpot`, `e2e`, and `streamed` (>= 8 chunks, so that a buffer would show) with `buffered`. Of any request, whenever
+    it was sent: `all_sent`, reads and clock steps, and what of it fell into the window: `in_flight_s`, tokens by their
+    time of arrival, `finished` (ok requests by the share of their life; a refusal within a millisecond is no
+    throughput).
     """
 
     def __init__(self) -> None:
-        self.all_sent = self.sent = self.chunks = self.buffered = self.streamed = 0
+        self.all_sent = self.sent = self.good = self.chunks = self.buffered = self.streamed = 0
         self.kernel_reads = self.user_reads = self.clock_steps = 0
         self.in_flight_s = self.finished = self.input_tokens = self.output_tokens = self.backoff_s = 0.0
         self.by_outcome: dict[str, int] = {}
@@ -118,7 +119,7 @@ class StepTally:
         """The tally that `to_wire` wrote."""
         tally = cls()
         for name in SUMS:
-            setattr(tally, name, wire[name])
+            setattr(tally, name, wire.get(name, 0))  # runs of before `good` was counted have none
         tally.by_outcome = dict(wire["by_outcome"])
         for name in SKETCHES:
             setattr(tally, name, Sketch.from_wire(wire[name]))

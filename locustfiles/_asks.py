@@ -40,7 +40,7 @@ class Asks:
         given, made = turn.sizes or (cell.input_tokens, cell.output_tokens)
         draw = _hash(f"{self._scenario.seed}/{place}")
         pool = self._pools[given]
-        attempt = step.try_ if step else 0
+        attempt = f"{step.try_}.{step.probe or 0}" if step else "0"
         salt = turn.lane.arm if self._salt else ""
         key = _hash(f"{self._run_id}/{place}/{attempt}/{salt}")
         jitter = 1 + self._scenario.matrix.output_jitter * (2 * (draw >> 32) / 2**32 - 1)

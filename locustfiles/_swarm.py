@@ -30,7 +30,8 @@ from locustfiles._texts import texts_of_master
 from locustfiles._tokens import Tokenizer
 from scenarios.load import scenario_from_wire
 from scenarios.places import swapped
-from scenarios.scenario import Scenario
+from scenarios.scenario import CellSlo, Scenario
+from scenarios.slo import slo_of, within
 
 LONGEST_STALL_S = 1.0  # a worker that stood still for so long was not the generator that the step asks for
 COUNTED_PER_STEP = 5  # replies per step and process whose tokens the client counts too (tokenizing costs the hub time)
@@ -79,6 +80,7 @@ class Swarm:
         self._requests = 0
         self._session = f"{time.time_ns() >> 20 & 0xFFFFF:05x}"  # a resumed run numbers its requests anew
         self._kept: dict[str, int] = {}
+        self._limits: dict[str, CellSlo] = {}  # by cell
         self._host: HostReading = read_host()
 
     # -- orders
@@ -128,6 +130,7 @@ class Swarm:
 
     def _build_run(self, run: dict[str, Any]) -> None:
         scenario = self.scenario = scenario_from_wire(run["scenario"])
+        self._limits = {}
         require_keys(scenario)
         self._services = {False: services(scenario), True: services(swapped(scenario))}
         self.asks = Asks(scenario, run["id"], texts_of_master(run["texts"], scenario, lambda: gevent.sleep(0)))
@@ -193,13 +196,23 @@ class Swarm:
         if sample.schedule_lag_s is not None:
             self._open.lag(turn, sample.schedule_lag_s)
         if step is not None:
-            self.outbox.tally.step(step.id).add(sample, gaps, censored, timeline)
+            tally = self.outbox.tally.step(step.id)
+            tally.add(sample, gaps, censored, timeline)
+            tally.good += self._is_good(sample)
         self.outbox.add(sample, self._kept_text(exchange, sample))
         if self.chunks is not None:
             self.chunks.add(sample, timeline)
         for observe in self.observers:
             observe(exchange, sample)
         return sample
+
+    def _is_good(self, sample: Sample) -> bool:
+        """Whether a request counts as good where its step is judged: sent in the window, ok, within every limit."""
+        assert self.scenario is not None, "users run after the prepare order"
+        cell = f"{sample.cell_input}/{sample.cell_output}" if sample.cell_input is not None else "tasks"
+        if cell not in self._limits:
+            self._limits[cell] = slo_of(self.scenario, cell)
+        return sample.phase == "window" and sample.outcome == "ok" and within(sample, self._limits[cell])
 
     @property
     def worker(self) -> int:

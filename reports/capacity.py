@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
-from reports.measured import Measured, counting, has_slo
+from reports.measured import Measured, counting
 from reports.stats import share_bounds
 from scenarios.scenario import Cell, Scenario
+from scenarios.slo import has_slo
 
 
 class RungSlo(msgspec.Struct, frozen=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
@@ -14,7 +13,8 @@ import pyarrow as pa
 
 from exporters.record import Run, StepRecord
 from exporters.tally import StepTally
-from scenarios.scenario import Cell, CellSlo, Scenario, Slo
+from scenarios.scenario import Cell, CellSlo, Scenario
+from scenarios.slo import slo_of
 
 Values = npt.NDArray[np.float64]
 Texts = npt.NDArray[Any]  # of str or None
@@ -175,24 +175,6 @@ def _measured(record: StepRecord, rows: Rows, scenario: Scenario) -> Measured:
 
 def _floats(column: pa.ChunkedArray) -> Values:
     return np.asarray(column.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(), dtype=np.float64)
-
-
-def slo_of(scenario: Scenario, cell: str) -> CellSlo:
-    """The per-request limits of a cell: the common ones, changed key by key by the patterns that match, last wins."""
-    slo = CellSlo(ttft=scenario.slo.ttft, tpot=scenario.slo.tpot, e2e=scenario.slo.e2e)
-    for pattern, limits in scenario.slo.cells.items():
-        if fnmatchcase(cell, pattern):
-            given = {
-                name: getattr(limits, name) for name in limits.__struct_fields__ if getattr(limits, name) is not None
-            }
-            slo = msgspec.structs.replace(slo, **given)
-    return slo
-
-
-def has_slo(scenario: Scenario) -> bool:
-    """Whether a request can be ok and yet not good."""
-    limits: list[Slo | CellSlo] = [scenario.slo, *scenario.slo.cells.values()]
-    return any(part.ttft or part.tpot or part.e2e for part in limits)
 
 
 def _within(columns: dict[str, Values], slo: CellSlo) -> npt.NDArray[np.bool_]:

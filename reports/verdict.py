@@ -10,9 +10,10 @@ import msgspec
 from reports.capacity import RungSlo, breaches, has_gate, is_gated, users
 from reports.compare import FEWEST_PAIRS, Unproven, not_ruled_out
 from reports.definitions import name_of
-from reports.measured import Measured, counting, has_slo
+from reports.measured import Measured, counting
 from reports.pairs import Pairs
 from scenarios.scenario import Scenario
+from scenarios.slo import has_slo
 
 EXIT_CODES = {"pass": 0, "fail": 3, "inconclusive": 4, "invalid": 4}
 

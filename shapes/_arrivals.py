@@ -61,9 +61,9 @@ def spans(scenario: Scenario, rate: float, e2e_s: float) -> tuple[float, float]:
     return settle_s, min(max(window.duration, window.min_requests / rate), window.max)
 
 
-def key_of(scenario: Scenario, block: int, cell: str, rate: float) -> str:
-    """What a schedule is drawn from."""
-    return f"{scenario.seed}/arrivals/{block}/{cell}/{rate:g}"
+def key_of(scenario: Scenario, block: int, cell: str, rate: float, probe: int | None = None) -> str:
+    """What a schedule is drawn from; each probe of a search has one of its own, also at the same rate."""
+    return f"{scenario.seed}/arrivals/{block}/{cell}/{rate:g}{'' if probe is None else f'/{probe}'}"
 
 
 def _times(ladder: Ladder, rate: float, draws: random.Random) -> Iterator[float]:

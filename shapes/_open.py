@@ -50,7 +50,7 @@ class OpenLoop:
         settle_s, self._window_s = spans(self._scenario, rate, e2e_s)
         horizon_s = settle_s + self._window_s + request.timeout + GRACE_S
         cell = step.cell.name if step.cell else step.workload
-        key = key_of(self._scenario, step.block, cell, rate)
+        key = key_of(self._scenario, step.block, cell, rate, step.probe)
         whole = schedule(ladder, rate, horizon_s, key, self._replayed())
 
         def share(index: int, count: int) -> Share:

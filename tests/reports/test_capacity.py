@@ -7,7 +7,8 @@ import pytest
 from measurements import CELL, cell, measured, scenario
 
 from reports.capacity import breaches, capacities, rung_slos, users
-from reports.measured import Measured, has_slo, slo_of
+from reports.measured import Measured
+from scenarios.slo import has_slo, slo_of
 
 ONE = scenario(
     ("service",), slo={"ttft": "500ms", "attain": 0.95, "error_rate": 0.01}, ladder={"concurrency": [4, 8, 16]}
