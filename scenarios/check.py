@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
+from scenarios.isolate import check_isolate
 from scenarios.places import swaps
 from scenarios.prices import Cost
 from scenarios.scenario import APIS, Arm, Cell, Scenario
+from scenarios.stages import check_stages
 from scenarios.template import check_json
 from scenarios.wrong import MISSING, UNSHOWN, Where, Wrong, show, unknown
 
@@ -38,6 +40,7 @@ def check(scenario: Scenario, environment: Mapping[str, str]) -> None:
     _check_steps(scenario)
     _check_slo(scenario)
     _check_compare(scenario)
+    check_isolate(scenario)
     _check_cost(scenario)
 
 
@@ -73,6 +76,7 @@ def _check_arm(arm: Arm, at: Where, environment: Mapping[str, str]) -> None:
             if not is_url(address, ("http", "https", "dns"), base=False):
                 raise Wrong((*at, key, i), address, 'expected "http://HOST:PORT/metrics", https:// or dns://')
     check_json(arm, at)
+    check_stages(arm.stages, at)
     _check_headers(arm.headers, (*at, "headers"))
     _check_key(arm, at, environment)
     _check_arm_cost(arm, at)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from scenarios.isolate import with_roles
 from scenarios.open_loop import check_ladder, with_trace
 from scenarios.scenario import WITHOUT_OUTPUT, Arm, Cell, Compare, Design, Ladder, Matrix, Scenario, Tasks
 from scenarios.wrong import Where, Wrong, printable, unknown
@@ -37,7 +38,7 @@ def complete(scenario: Scenario, given: dict[str, Any], locate: Callable[[str, W
         matrix=matrix,
         tasks=scenario.tasks and _located(scenario.tasks, ("tasks",), ("file",), locate),
         plan=_with_blocks(scenario.plan, given.get("plan", {}), len(arms), matrix.cells),
-        compare=_with_arms(_with_proof(scenario.compare, locate), list(arms)),
+        compare=_with_arms(_with_proof(with_roles(scenario.compare, arms), locate), list(arms)),
     )
 
 

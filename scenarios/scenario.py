@@ -11,6 +11,7 @@ import msgspec
 
 from scenarios.kinds import Count, Delay, Frozen, Positive, Rate, Rates, Rungs, Seconds, Seed, Share, Sizes, Threshold
 from scenarios.prices import Cost
+from scenarios.stages import Stages
 
 APIS = (  # the dialects that this version speaks
     "openai-chat", "openai-completions", "openai-responses", "anthropic-messages", "ollama-chat",
@@ -57,6 +58,7 @@ class Arm(Frozen, frozen=True):
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     path: str | None = None
     json: JsonApi | None = None
+    stages: Stages | None = None
     metrics: tuple[str, ...] = ()
     gpu: tuple[str, ...] = ()
     ca_file: str | None = None
@@ -190,6 +192,7 @@ class Compare(Frozen, frozen=True):
 
     `aa` true: the arms are the same thing, the run measures the noise of this setup; a single arm gets a twin. `aa` a
     directory: such a run, given as the proof that the places of parallel arms are alike, and as the noise for `plan`.
+    `isolate`: the baseline is the model, the candidate a service around it; what it adds is measured, nothing is gated.
     """
 
     baseline: str = ""
@@ -197,6 +200,7 @@ class Compare(Frozen, frozen=True):
     order: Literal["abba", "parallel"] = "abba"
     threshold: Threshold | dict[str, Threshold] = 0.05
     aa: bool | str = False
+    isolate: bool = False
 
 
 class Scenario(Frozen, frozen=True):
