@@ -225,6 +225,8 @@ class Pace:
         if order.phase == "warmup":
             slot.warmed = order.seq
         phase = SENDING[order.phase]
+        if phase == "window" and order.workload == "task" and self._window_full():
+            phase = "tail"  # the tasks were all sent, and the order that says so is on its way
         number = slot.turn if order.phase in ("settle", "window", "tail") else UNCOUNTED_FROM + slot.turn
         lane, user = self._place(slot)
         turn = Turn(order, lane, phase, user, number, backoff, now)

@@ -208,6 +208,16 @@ def test_tasks_close_their_window_at_their_number_of_requests() -> None:
     assert sent == 5
 
 
+def test_no_task_beyond_their_number_counts() -> None:
+    """Until the master's next order comes users hold the load, with requests that are in no window."""
+    process = Process(2)
+    process.order("settle", lanes=(lane(2, requests=3),), workload="task", cell=None)
+    process.order("window", lanes=(lane(2, requests=3),), workload="task", cell=None)
+
+    assert [process.send(index % 2) for index in range(6)] == ["window"] * 3 + ["tail"] * 3
+    assert process.pace.begun() == {"s2-a": 3}
+
+
 def placed(users: dict[str, int], lanes: tuple[Lane, ...]) -> list[tuple[str, int]]:
     """The (arm, user) of every user of a fleet, as its workers tell them apart."""
     found, first = [], 0
