@@ -48,7 +48,7 @@ def complete(due: list[float], rows: list[dict[str, Any]]) -> bool:
 
 
 def test_every_due_time_is_sent_exactly_once(tmp_path: Path) -> None:
-    """Two rates, two workers: rows == what the server counted; due times are the schedule, split over workers; lag is small."""
+    """Two rates, two workers: rows == what the server counted; due times are the schedule, split over both."""
     out = tmp_path / "run"
     with served("simulator", ("--profile", "small")) as url:
         path = asked(tmp_path, url, "rate = [4, 16]")
