@@ -97,15 +97,16 @@ def sample_of(
         window_input_tokens=share.input_tokens,
         window_output_tokens=share.output_tokens,
         output_chars=None if reply.answers else _chars(reply),
+        turn=turn.number,
     )
     if reply.streamed:
-        timeline.first_visible = reply.first_visible_ns
         _book_stream(sample, timeline, reply, tokens)
     return sample, gaps, censored
 
 
 def _book_stream(sample: Sample, timeline: Timeline, reply: Reply, tokens: int | None) -> None:
     """The latencies that only a stream has (METRICS: not streamed, last = end and no TTFT, TPOT, gap)."""
+    timeline.first_visible = reply.first_visible_ns
     sample.ttft_s = timeline.ttft_s
     sample.ttft_uncertainty_s = timeline.ttft_uncertainty_s
     sample.ttfvt_s = timeline.ttfvt_s

@@ -75,13 +75,13 @@ class Probe:
         ask = self._ask()
         first, sample = self._send(ask)
         if sample.outcome != "ok" and not sample.chunks and not first.reply.text:
-            yield from self._spoken(first)
+            yield from self._spoken(first, sample)
             yield self._finding("reachable", "fail", f"{self.service.arm.url}: {sample.outcome}: {sample.error}")
             return
         self.server["model"] = sample.model or ""
         self.server["server"] = first.reply.headers.get("server", "")
         yield self._finding("reachable", "ok", f"{sample.model or 'the model'} answers at {self.service.arm.url}")
-        yield from self._spoken(first)
+        yield from self._spoken(first, sample)
         yield self._streaming(first, sample)
         yield self._usage(sample)
         if self.service.dialect.generates:
@@ -110,13 +110,14 @@ class Probe:
         sample, _, _ = sample_of(
             exchange, -1, f"check-{self.service.name}-{len(self._samples) + 1}", Span(), client or None
         )
+        self.service.insight.book(reply, sample)
         self._samples.append(sample)
         return exchange, sample
 
     def _finding(self, name: str, status: Literal["ok", "warn", "fail"], text: str) -> Finding:
         return Finding(name=name, arm=self.service.name, status=status, text=text)
 
-    def _spoken(self, exchange: Exchange) -> Iterator[Finding]:
+    def _spoken(self, exchange: Exchange, sample: Sample) -> Iterator[Finding]:
         """What is to be said of the API itself, and of a mapping that matches nothing."""
         api, mapping, missing = self.service.arm.api, self.service.arm.json, exchange.reply.missing
         if not self.service.dialect.verified:
@@ -126,6 +127,9 @@ class Probe:
             paths = ", ".join(f'json.{name} = "{getattr(mapping, name)}"' for name in missing)
             text = f"{paths}: nothing is there; the reply begins {line(exchange.reply.head.decode(errors='replace'))}"
             yield self._finding("mapping", "warn", text)
+        stages = self.service.insight.finding(sample)
+        if stages is not None and exchange.reply.status == 200:
+            yield self._finding("stages", *stages)
 
     def _streaming(self, exchange: Exchange, sample: Sample) -> Finding:
         if not self.service.dialect.streams:

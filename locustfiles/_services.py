@@ -11,6 +11,7 @@ import msgspec
 
 from exporters.sample import Timeline
 from locustfiles._dialects import Ask, Dialect, Reply, dialect_of
+from locustfiles._stages import Insight
 from locustfiles._wire import Connection, Deadlines, Failure, Target, get, head
 from scenarios.scenario import Arm, Request, Scenario
 
@@ -24,6 +25,7 @@ class Service:
         self.name, self.arm = name, arm
         self.target = Target.from_arm(arm)
         self.dialect: Dialect = dialect_of(arm)
+        self.insight = Insight(arm.stages)
         self.stream = request.stream and self.dialect.streams
         self.deadlines = Deadlines(
             total_s=request.timeout, first_token_s=request.first_token_timeout if self.stream else 0.0
@@ -35,6 +37,8 @@ class Service:
         given = {name.lower() for name in self.arm.headers}
         usual = self.dialect.headers(read_key(self.arm))
         self._headers = {**{name: usual[name] for name in usual if name not in given}, **self.arm.headers}
+        if self.arm.stages is not None and not given & {"te", "connection"}:  # trailers go to those who ask: RFC 9110
+            self._headers |= {"te": "trailers", "connection": "te"}
 
     def connect(self) -> Connection:
         """A new keep-alive connection; it connects with its first exchange."""
@@ -49,7 +53,9 @@ class Service:
 
     def reply(self, chunks: array[int]) -> Reply:
         """An empty reply that stamps its content chunks into `chunks`."""
-        return self.dialect.reply(chunks, self.stream)
+        reply = self.dialect.reply(chunks, self.stream)
+        self.insight.watch(reply)
+        return reply
 
 
 def services(scenario: Scenario) -> dict[str, Service]:

@@ -193,6 +193,7 @@ class Swarm:
         counted = self._client_tokens(exchange.reply, step.id if step else None)
         self._requests += 1
         sample, gaps, censored = sample_of(exchange, self.worker, f"{self._session}-{self._requests}", window, counted)
+        self.service(turn.order, turn.lane).insight.book(exchange.reply, sample)
         if sample.schedule_lag_s is not None:
             self._open.lag(turn, sample.schedule_lag_s)
         if step is not None:

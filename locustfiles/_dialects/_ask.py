@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from locustfiles._dialects._seen import Seen
 from locustfiles._prompts import Prompt
 
 
@@ -50,6 +51,7 @@ class Reply(Protocol):
     status: int
     headers: dict[str, str]
     head: bytes  # the first bytes of the body, for messages
+    seen: Seen | None  # what is kept of it for the paths to a service's stages
 
     @property
     def missing(self) -> tuple[str, ...]:

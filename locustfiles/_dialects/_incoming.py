@@ -15,6 +15,7 @@ import msgspec
 
 from locustfiles._dialects._ask import Usage
 from locustfiles._dialects._said import UNREADABLE, complaint, line
+from locustfiles._dialects._seen import Seen
 from locustfiles._lines import LineDecoder
 from locustfiles._sse import EventDecoder, EventError
 
@@ -50,7 +51,7 @@ class Incoming:
 
     __slots__ = ("_at", "_counts", "_decoder", "_left", "_promised", "_undecided", "_whole", "answers", "chunks",
                  "done", "error", "finish_reason", "first_chunk_tokens", "first_visible_ns", "head", "headers",
-                 "malformed", "model", "reasoning", "status", "streamed", "text", "tool_calls")  # fmt: skip
+                 "malformed", "model", "reasoning", "seen", "status", "streamed", "text", "tool_calls")  # fmt: skip
 
     promise: tuple[str, ...] = ("text/event-stream",)  # the content types that promise a stream
     decode: Callable[[bytes], Any]  # one event
@@ -70,6 +71,7 @@ class Incoming:
         self.streamed = self.done = False
         self.malformed = 0
         self.status, self.headers, self.head = 0, dict[str, str](), b""
+        self.seen: Seen | None = None
         self._counts: Counts | None = None
         self._decoder = self._new_decoder()
         self._whole = bytearray()  # the body while it is not known to be events
@@ -149,6 +151,8 @@ class Incoming:
         except UNREADABLE:
             self.malformed += 1  # `head` tells what came instead
             return
+        if self.seen is not None:
+            self.seen.take([bytes(self._whole)])
         self._take_whole(whole)
 
     def _keep(self, data: bytes, at_ns: int) -> None:
@@ -186,6 +190,8 @@ class Incoming:
             self._take_all(events, at_ns)
 
     def _take_all(self, events: list[bytes], at_ns: int) -> None:
+        if self.seen is not None:
+            self.seen.take(events)
         for event in events:
             try:
                 decoded = self.decode(event)
