@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from simulator import wire
+from simulator.around import Visit
 from simulator.engine import Emission, Job
 from simulator.faults import Fault
 from simulator.line import Line
@@ -29,6 +30,7 @@ class ChatStream:
     def __init__(self, service: Service, line: Line, chat: Chat, done: Callable[[], None]) -> None:
         self._service, self._line, self._chat, self._done = service, line, chat, done
         self._job: Job | None = None
+        self._visit: Visit | None = None  # of a service around the model
         self._fault: Fault | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._begun = False
@@ -55,11 +57,17 @@ class ChatStream:
         """The client is gone, or the fault ends it here."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._job is not None:
+        if self._visit is not None:
+            self._visit.cancel()
+        elif self._job is not None:
             self._service.source.cancel(self._job)
 
     def _submit(self, job: Job, arrived_s: float) -> None:
-        self._service.source.submit(job, arrived_s, self._take)
+        if self._service.around is None:
+            self._service.source.submit(job, arrived_s, self._take)
+        else:
+            self._visit = Visit(self._service.around, job, arrived_s)
+            self._visit.begin(self._take)
 
     def _nothing(self) -> bytes:
         if self._chat.stream:
@@ -83,7 +91,7 @@ class ChatStream:
         made = emission.number + 1
         usage = self._usage(made) if self._per_chunk else None
         events = self._service.events
-        head = b"" if self._begun else wire.STREAM_HEAD + events.role
+        head = b"" if self._begun else self._head() + events.role
         self._begun = True
         if self._service.options.scripted:
             token = events.stamped(time.time_ns()) if usage is None else events.said(f" {time.time_ns()}", usage)
@@ -92,17 +100,42 @@ class ChatStream:
         if not emission.last:
             self._line.write(head + token)
             return
-        ending = events.ending(self._usage(made) if self._with_usage else None, emission.job.finish)
-        self._end(head + token + ending)
+        if self._visit is not None:
+            self._line.write(head + token)
+        self._finish(lambda: self._ending(made, emission.job.finish, b"" if self._visit is not None else head + token))
+
+    def _ending(self, made: int, finish: str, before: bytes) -> bytes:
+        """What follows the last token, with a trailer for what is known only now."""
+        ending = self._service.events.ending(self._usage(made) if self._with_usage else None, finish)
+        if self._visit is None:
+            return before + ending
+        return ending.removesuffix(wire.END) + wire.trailed(self._visit.told_late())
+
+    def _head(self) -> bytes:
+        if self._visit is None:
+            return wire.STREAM_HEAD
+        return wire.with_headers(wire.STREAM_HEAD, (b"trailer: server-timing", *self._visit.told()))
+
+    def _finish(self, ending: Callable[[], bytes]) -> None:
+        """End the message, after the service's own work when there is one around the model."""
+        if self._visit is None:
+            self._end(ending())
+        else:
+            self._visit.finish(lambda: self._end(ending()))
 
     def _reply(self, emission: Emission) -> None:
         made = emission.number + 1
         text = f" {time.time_ns()}" if self._service.options.scripted else wire.words(made)
-        self._end(self._service.events.whole(text, self._usage(made), emission.job.finish))
+        self._finish(lambda: self._whole(text, made, emission.job.finish))
+
+    def _whole(self, text: str, made: int, finish: str) -> bytes:
+        whole = self._service.events.whole(text, self._usage(made), finish)
+        return whole if self._visit is None else wire.with_headers(whole, self._visit.told())
 
     def _usage(self, made: int) -> dict[str, Any]:
         assert self._job is not None, "it has begun"
-        return wire.usage(self._job.prompt_tokens, made, self._job.cached)
+        usage = wire.usage(self._job.prompt_tokens, made, self._job.cached)
+        return usage if self._visit is None else usage | self._visit.usage()
 
     def _end(self, data: bytes) -> None:
         self._line.write(data)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from simulator.around import Plan, plan_of
 from simulator.faults import FAULTS, Faults
 from simulator.profiles import PROFILES
 
@@ -31,6 +32,7 @@ class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     gap_ms: float = 10.0
     tokens: int = 100
     faults: Faults = Faults()
+    around: Plan = Plan()
 
     def __post_init__(self) -> None:
         if self.profile not in PROFILES:
@@ -63,6 +65,7 @@ def parse(words: Sequence[str] | None = None) -> SimulatorOptions:
     )
     _add_service(parser)
     _add_script(parser.add_argument_group("scripted mode: exact times, each token's text is its send time in ns"))
+    _add_around(parser.add_argument_group("service mode: an application around the model, which tells of its stages"))
     _add_faults(parser.add_argument_group("faults: shares of the requests, 0 to 1"))
     given = parser.parse_args(words)
     try:
@@ -95,6 +98,15 @@ def _add_script(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--tokens", type=int, default=100, help="tokens of a reply, whatever is asked")
 
 
+def _add_around(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--stages", default="", metavar="NAME=MS,...", help="its own work; post... comes after the model"
+    )
+    group.add_argument("--fan-out", type=int, default=1, metavar="N", help="model calls for a request, one by one")
+    group.add_argument("--more-input", type=int, default=0, metavar="N", help="tokens that it adds to each prompt")
+    group.add_argument("--truth", metavar="FILE", help="write what each request really took, a JSON line each")
+
+
 def _add_faults(group: argparse._ArgumentGroup) -> None:
     for name, what in FAULTS.items():
         group.add_argument(f"--fail-{name}", type=float, default=0.0, metavar="SHARE", help=what)
@@ -104,7 +116,8 @@ def _add_faults(group: argparse._ArgumentGroup) -> None:
 
 
 def _options(given: argparse.Namespace) -> SimulatorOptions:
-    fields = {name: getattr(given, name) for name in SimulatorOptions.__struct_fields__ if name != "faults"}
+    own = [name for name in SimulatorOptions.__struct_fields__ if name not in ("faults", "around")]
+    fields = {name: getattr(given, name) for name in own}
     shares = {name: getattr(given, f"fail_{name.replace('-', '_')}") for name in FAULTS}
     faults = Faults(
         shares={name: share for name, share in shares.items() if share},
@@ -112,4 +125,5 @@ def _options(given: argparse.Namespace) -> SimulatorOptions:
         stall_s=given.stall_s,
         slow_start_s=given.slow_start_s,
     )
-    return SimulatorOptions(**fields, faults=faults)
+    around = plan_of(given.stages, given.fan_out, given.more_input, given.truth)
+    return SimulatorOptions(**fields, faults=faults, around=around)

@@ -9,6 +9,7 @@ from itertools import count
 import msgspec
 
 from simulator import tls, wire
+from simulator.around import Around
 from simulator.engine import Engine, Job
 from simulator.faults import Draw
 from simulator.metrics import Metrics
@@ -35,6 +36,7 @@ class Service:
             self.profile = msgspec.structs.replace(self.profile, noise=options.noise)
         self.metrics = Metrics(self.profile.max_model_len)
         self.source = self._source()
+        self.around = self._around()
         self.events = wire.Events(options.model or ("scripted" if options.scripted else f"simulated-{options.profile}"))
         self.draw = Draw(options.faults, random.Random(options.seed))
         self._jobs = count(1)
@@ -44,6 +46,10 @@ class Service:
         if options.scripted:
             return Script(options.ttft_ms / 1000, options.gap_ms / 1000, self.metrics, self.loop)
         return EngineSource(Engine(self.profile, random.Random(options.seed)), self.metrics, self.loop)
+
+    def _around(self) -> Around | None:
+        plan = self.options.around
+        return Around(plan, self.source, self.loop, self.profile.noise, self.options.seed) if plan.wanted else None
 
     def session(self) -> tls.Session | None:
         """TLS for one connection, when it is asked for."""
@@ -55,9 +61,9 @@ class Service:
         length, finish = (self.options.tokens, "length") if self.options.scripted else chat.length()
         return Job(
             id=next(self._jobs),
-            prompt_tokens=max(1, len(tokens)),
+            prompt_tokens=max(1, len(tokens)) + self.options.around.more_input,
             max_tokens=length,
-            prefix=() if self.options.scripted else tuple(contents(tokens)),
+            prefix=() if self.options.scripted or self.around is not None else tuple(contents(tokens)),
             finish=finish,
         )
 

@@ -128,6 +128,16 @@ def reply(status: int, payload: Any, headers: tuple[bytes, ...] = (), kind: byte
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
+def with_headers(data: bytes, lines: tuple[bytes, ...]) -> bytes:
+    """A reply, or its head, with some more header lines."""
+    return data.replace(b"\r\n\r\n", b"\r\n%s\r\n\r\n" % b"\r\n".join(lines), 1) if lines else data
+
+
+def trailed(lines: tuple[bytes, ...]) -> bytes:
+    """The end of a chunked message with trailers."""
+    return b"".join([b"0\r\n", *(line + b"\r\n" for line in lines), b"\r\n"])
+
+
 def error(status: int, message: str, headers: tuple[bytes, ...] = (), param: str | None = None) -> bytes:
     """An error in OpenAI's form. The types of 400 and 404 are vLLM's; its 401 would be {"error": "Unauthorized"}."""
     kind = TYPES.get(status, "BadRequestError")

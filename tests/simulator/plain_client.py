@@ -45,6 +45,7 @@ class PlainClient:
         parts = urlsplit(url)
         self.socket = socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=PATIENCE_S)
         self._rest = b""
+        self.trailers: dict[str, str] = {}
 
     def __enter__(self) -> PlainClient:
         return self
@@ -84,10 +85,25 @@ class PlainClient:
                 if not self._more():
                     return body, False
             size, self._rest = self._rest.split(b"\r\n", 1)
+            if int(size, 16) == 0:
+                return body, self._trailed()
             chunk, whole = self._take(int(size, 16) + 2)
             body += chunk[:-2]
-            if not whole or int(size, 16) == 0:
+            if not whole:
                 return body, whole
+
+    def _trailed(self) -> bool:
+        """Read trailers up to their empty line."""
+        self.trailers = {}
+        while True:
+            while b"\r\n" not in self._rest:
+                if not self._more():
+                    return False
+            line, self._rest = self._rest.split(b"\r\n", 1)
+            if not line:
+                return True
+            name, value = line.decode().split(": ", 1)
+            self.trailers[name.lower()] = value
 
     def _take(self, length: int) -> tuple[bytes, bool]:
         while len(self._rest) < length:
