@@ -52,6 +52,21 @@ DEFINITIONS: dict[str, Definition] = {
         "as censored and left out, never invented. Quantiles have a relative error of at most 0.5 %.",
     ),
     "e2e_s": Definition("E2E", "last − sent", "From sending the request to its last content chunk."),
+    "stages": Definition(
+        "stages",
+        "end − sent = sum of the stages + unexplained",
+        "Parts of a request's time as the service tells them: Server-Timing (header or trailer), named headers, fields "
+        "of the reply. Figures are of the ok replies that tell the stage; shares are of the whole time of the replies "
+        "that lost none on the way. The rest is unexplained: the network, a proxy, work that nobody timed. Stages that "
+        "overlap or contain each other add up to more than the whole; that is said and not clipped.",
+    ),
+    "fan_out": Definition(
+        "model calls",
+        "",
+        "Calls that the service makes to models for one request, with the tokens of all of them, as each reply tells; "
+        "or as the engine's counters grew over a pass, divided by our requests, when nobody else was served. At once: "
+        "seconds of model time per second of our requests' time, so that above 1 calls ran side by side.",
+    ),
     "schedule_lag_s": Definition(
         "schedule lag", "sent − due", "Open loop: how late the generator itself sent a request. Never called queue."
     ),

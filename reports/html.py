@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import charts, effects, latency, swarm, trust
+from reports import charts, effects, latency, swarm, trust, where
 from reports.definitions import DEFINITIONS
 from reports.headline import arms_of, headline, operating_load
 from reports.tables import cell_key
@@ -42,6 +42,7 @@ def render_html(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         **_changes(summary),
         **_measurements(summary, manifest),
         **_trust(summary, manifest),
+        service=_service(summary),
     )
 
 
@@ -69,6 +70,19 @@ def _measurements(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str
         "tasks": latency.tasks_table(summary.get("tasks", [])),
         "outcomes": latency.outcomes_table(trust.all_steps(summary)),
         "cells": len({cell_key(p.get("cell")) for p in points}),
+    }
+
+
+def _service(summary: dict[str, Any]) -> dict[str, Any]:
+    """The service around the model: what it adds, its stages and its calls."""
+    points = [*summary["points"], *summary.get("tasks", [])]
+    return {
+        "bars": [(bar.title, Markup(bar.svg), bar.words) for bar in where.bars(points)],
+        "legend": [(name, Markup(swatch)) for name, swatch in where.legend(points)],
+        "stages": where.stages_table(points),
+        "calls": where.calls_table(points),
+        "isolation": [],
+        "life": None,
     }
 
 

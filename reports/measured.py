@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from exporters.record import Run, StepRecord
 from exporters.tally import StepTally
+from reports.inside import Inside, insides
 from scenarios.scenario import Cell, CellSlo, Scenario
 from scenarios.slo import slo_of
 
@@ -37,6 +38,7 @@ class Measured(msgspec.Struct, frozen=True):
     outcomes: dict[str, int]
     finish: dict[str, int]
     streamed: bool  # asked for as a stream: only then can there be a TTFT and a TPOT
+    inside: Inside | None = None  # what replies tell of the service's stages and calls
 
     @property
     def sent(self) -> int:
@@ -84,7 +86,11 @@ def measured_steps(run: Run) -> list[Measured]:
     scenario, names = run.scenario, [name for name in COLUMNS if name != "prompt"]
     by_step = _rows_by_step(run.windows(["step"]))
     _fill(by_step, run.windows(["step", "outcome", "finish_reason", "prompt_id", *names]))
-    return [_measured(record, by_step.get(record.step.id, Rows()), scenario) for record in run.steps]
+    told = insides(run)
+    return [
+        _measured(record, by_step.get(record.step.id, Rows()), scenario, told.get(record.step.id))
+        for record in run.steps
+    ]
 
 
 def counting(steps: Sequence[Measured]) -> list[Measured]:
@@ -158,7 +164,7 @@ def _numbered(names: pa.ChunkedArray, known: dict[str | None, int]) -> Values:
     return np.where(np.isnan(places), np.nan, np.append(numbers, np.nan)[np.nan_to_num(places, nan=-1).astype(int)])
 
 
-def _measured(record: StepRecord, rows: Rows, scenario: Scenario) -> Measured:
+def _measured(record: StepRecord, rows: Rows, scenario: Scenario, inside: Inside | None) -> Measured:
     columns = {name: rows.column(name) for name in COLUMNS}
     slo = slo_of(scenario, record.step.cell.name if record.step.cell else "tasks")
     return Measured(
@@ -170,6 +176,7 @@ def _measured(record: StepRecord, rows: Rows, scenario: Scenario) -> Measured:
         outcomes=dict(rows.outcomes.most_common()),
         finish=dict(rows.finish.most_common()),
         streamed=scenario.request.stream,
+        inside=inside,
     )
 
 

@@ -14,9 +14,11 @@ from reports.capacity import capacities, rung_slos
 from reports.compare import comparisons
 from reports.doubts import scenario_warnings, warnings
 from reports.fleet import fleet_figures, users_by_worker
+from reports.inside import inside_figures
 from reports.measured import Measured, counting, measured_steps
 from reports.pairs import all_pairs
 from reports.places import held_to_places
+from reports.stages import stage_warnings
 from reports.textual import dependence_warnings, dependences, judged_on_tasks
 from reports.tokenizers import differences, tokenizer_warnings
 from reports.verdict import Evidence, verdict
@@ -51,6 +53,7 @@ def summarize(run: Run) -> dict[str, Any]:
             *scenario_warnings(scenario),
             *tokenizer_warnings(differences(steps, scenario)),
             *dependence_warnings(textual, pairs),
+            *stage_warnings(steps, scenario),
             *warnings(steps),
         ],
     }
@@ -145,5 +148,6 @@ def _common(steps: Sequence[Measured]) -> dict[str, Any]:
         "tokens": figures.tokens(steps),
         "throughput": figures.throughput(steps),
         "goodput": figures.goodput(steps),
+        **inside_figures([step.inside for step in steps]),
     }
     return {name: value for name, value in known.items() if value}

@@ -1,0 +1,139 @@
+"""Where the time goes: stacked bars and tables of a service's stages and model calls, from the summary alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from reports.charts import COLOURS
+from reports.latency import load_column, load_shown, load_words
+from reports.tables import Column, Shown, Table, absent, cell_name, in_order, label, reading
+from reports.units import count, duration, number, plain, share
+
+REST = "unexplained_s"
+REST_COLOUR = "var(--line)"
+BAR, HIGH = 1000, 22  # of a bar's view box
+
+Point = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One point's time as a stacked bar, with the sentence that says the same."""
+
+    title: str
+    svg: str
+    words: str
+
+
+def bars(points: list[Point]) -> list[Bar]:
+    """One bar for each point whose service tells of its stages."""
+    staged = [point for point in points if point.get("stages")]
+    names = stage_names(staged)
+    return [Bar(_title(point), _bar(point["stages"], names), _words(point["stages"])) for point in staged]
+
+
+def stage_names(points: list[Point]) -> list[str]:
+    """Every stage of these points in the order in which it is met; the rest is no stage."""
+    return in_order(name for point in points for name in point.get("stages", {}) if name != REST)
+
+
+def legend(points: list[Point]) -> list[tuple[str, str]]:
+    """Each stage's name with a swatch of its colour."""
+    names = stage_names(points)
+    known = [(plain(name.removesuffix("_s"), 40), _colour(names, name)) for name in names]
+    if not known:
+        return []
+    return [(name, _swatch(colour)) for name, colour in [*known, ("unexplained", REST_COLOUR)]]
+
+
+def _title(point: Point) -> str:
+    return f"{plain(point['arm'], 40)}, {cell_name(point.get('cell'))}, {load_words(point)}"
+
+
+def _words(stages: dict[str, Any]) -> str:
+    said = [f"{plain(name.removesuffix('_s'), 40)} {share(one.get('share'))}" for name, one in stages.items()]
+    return ", ".join(said) + "."
+
+
+def _bar(stages: dict[str, Any], names: list[str]) -> str:
+    """Shares side by side; when they add up to more than the whole, the whole bar is their sum."""
+    parts = [(name, max(one.get("share") or 0.0, 0.0)) for name, one in stages.items()]
+    whole = max(sum(part for _, part in parts), 1.0)
+    drawn, left = [], 0.0
+    for name, part in parts:
+        width = BAR * part / whole
+        drawn.append(f'<rect x="{left:.1f}" y="0" width="{width:.1f}" height="{HIGH}" fill="{_colour(names, name)}"/>')
+        left += width
+    box = f'viewBox="0 0 {BAR} {HIGH}" preserveAspectRatio="none"'
+    return f'<svg {box} width="100%" height="{HIGH}" aria-hidden="true" class="stack">{"".join(drawn)}</svg>'
+
+
+def _colour(names: list[str], name: str) -> str:
+    return REST_COLOUR if name == REST else COLOURS[names.index(name) % len(COLOURS)]
+
+
+def _swatch(colour: str) -> str:
+    box = f'<rect width="14" height="14" fill="{colour}"/>'
+    return f'<svg viewBox="0 0 14 14" width="14" height="14" aria-hidden="true" class="swatch">{box}</svg>'
+
+
+def stages_table(points: list[Point]) -> Table | None:
+    """Per point and stage: mean, p50, p95, and its share of end - sent."""
+    staged = [point for point in points if point.get("stages")]
+    if not staged:
+        return None
+    columns = (
+        Column("cell", "cell", False), load_column(staged), Column("arm", None, False),
+        Column("stage", "stages", False), Column("replies"), Column("mean", "mean"), Column("p50", "quantile"),
+        Column("p95", "quantile"), Column("share", "stages"),
+    )  # fmt: skip
+    rows = tuple(row for point in staged for row in _stage_rows(point))
+    return Table("Where the time goes, stage by stage", columns, rows, heads=4)
+
+
+def _stage_rows(point: Point) -> Iterator[tuple[Shown, ...]]:
+    heads = (Shown(cell_name(point.get("cell"))), Shown(load_shown(point)), label(point["arm"]))
+    for name, one in point["stages"].items():
+        over = one.get("over")
+        note = (
+            f"in {count(over)} replies the stages add up to more than the request took: they overlap" if over else None
+        )
+        part = one.get("share")
+        yield (
+            *heads, Shown(plain(name.removesuffix("_s"), 40), note), Shown(count(one["n"])),
+            *(reading(point["stages"], name, stat, duration) for stat in ("mean", "p50", "p95")),
+            absent("no reply has every stage") if part is None else Shown(share(part)),
+        )  # fmt: skip
+
+
+def calls_table(points: list[Point]) -> Table | None:
+    """Per point: model calls of one service request, their tokens, how many at once, and what they cost."""
+    known = [point for point in points if point.get("fan_out")]
+    if not known:
+        return None
+    columns = (
+        Column("cell", "cell", False), load_column(known), Column("arm", None, False), Column("model calls", "fan_out"),
+        Column("most"), Column("input tokens", "tokens"), Column("output tokens", "tokens"),
+        Column("at once", "fan_out"), Column("cost", "fan_out"), Column("told by", None, False),
+    )  # fmt: skip
+    return Table("Model calls of one request", columns, tuple(map(_call_row, known)), heads=3)
+
+
+def _call_row(point: Point) -> tuple[Shown, ...]:
+    out = point["fan_out"]
+    heads = (Shown(cell_name(point.get("cell"))), Shown(load_shown(point)), label(point["arm"]))
+    source = {"reply": "each reply", "counters": "the engine's counters"}.get(out["source"], out["source"])
+    return (
+        *heads, _number(out.get("calls", {}).get("mean"), "calls are not counted"),
+        _number(out.get("calls", {}).get("max"), "only a mean is known from counters"),
+        _number(out.get("input_tokens", {}).get("mean"), "not told"),
+        _number(out.get("output_tokens", {}).get("mean"), "not told"),
+        _number(out.get("at_once"), "needs the engine's counters: give the arm `metrics`"),
+        _number(out.get("cost"), "no prices: add [cost.api]"), label(source),
+    )  # fmt: skip
+
+
+def _number(value: float | None, why: str) -> Shown:
+    return absent(why) if value is None else Shown(number(value))
