@@ -16,6 +16,7 @@ import pyarrow as pa
 from exporters.chunks import read_chunks
 from exporters.files import RESPONSES, RecordError, StepRecord, WorkerPart, read_manifest, read_steps
 from exporters.rows import pack, read_rows, unpack, window_rows
+from exporters.samples import read_samples
 from exporters.writer import RunWriter, convert
 from scenarios.load import scenario_from_wire
 from scenarios.scenario import Scenario
@@ -61,6 +62,14 @@ class Run:
         except OSError as error:
             raise RecordError(f"{self.directory / RESPONSES} cannot be read: {error.strerror}") from None
         return [text for line in lines if (text := _text(line)) is not None]
+
+    def server(self) -> pa.Table:
+        """Samples of the engines' own metrics in the order of their times; empty when none were taken."""
+        return read_samples(self.directory, "server")
+
+    def gpu(self) -> pa.Table:
+        """Samples of the GPUs in the order of their times; empty when none were taken."""
+        return read_samples(self.directory, "gpu")
 
     def chunks(self) -> pa.Table:
         """Every chunk's time of arrival, of a run with record = "chunks": request_id, chunk_ns, uncertainty_ns."""

@@ -11,6 +11,7 @@ import msgspec
 
 from scenarios.kinds import Count, Delay, Frozen, Positive, Rate, Rates, Rungs, Seconds, Seed, Share, Sizes, Threshold
 from scenarios.prices import Cost
+from scenarios.sampling import Sampling
 from scenarios.stages import Stages
 
 APIS = (  # the dialects that this version speaks
@@ -219,6 +220,7 @@ class Scenario(Frozen, frozen=True):
     window: Window = Window()
     request: Request = Request()
     limits: Limits = Limits()
+    sampling: Sampling = Sampling()
     slo: Slo = Slo()
     compare: Compare = Compare()
     cost: Cost | None = None

@@ -6,7 +6,7 @@ Phases change by messages: the conductor orders one, the workers answer when the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -39,6 +39,9 @@ class RunLog(Protocol):
 
     def look(self) -> None:
         """Raise Stopped when a limit is reached."""
+
+    def restarts(self, places: Iterable[str], opened_ns: int, closed_ns: int) -> list[str]:
+        """What is wrong with a window in which an engine at one of these places has restarted."""
 
 
 class Conductor:
@@ -127,6 +130,7 @@ class Conductor:
         faults += loop.held(rung)
         answers = self._tail(rung[0], faults)
         faults += loop.judged(answers)
+        faults += self._log.restarts({step.arm for step in rung}, opened, closed)
         took.lap("tail")
         faults += [_changed(change) for change in self.crew.changes[changes : self.crew.watch()]]
         life = _Life(started, opened, closed, took.laps, answers, tuple(faults), marks)

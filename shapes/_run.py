@@ -6,7 +6,7 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ from shapes._limits import Spend, Stopped
 from shapes._manifest import manifest, utc
 from shapes._plan import Pass, Plan
 from shapes._progress import RunProgress
+from shapes._sampling import Sampling
 from shapes._switch import Switch
 
 MUSTER_TIMEOUT_S, PREPARE_TIMEOUT_S = 60.0, 300.0
+MOST_TOLD = 100  # events of the sampler that run.json keeps
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class LoadRun:
         self.run_id = directory.name
         self._writer: RunWriter | None = None
         self._spend = Spend(scenario)
+        self._sampling = Sampling(scenario, directory)
         self._ends = time.monotonic() + scenario.limits.max_duration
         self._ended = self._closed = False
         self._unwritable: str | None = None
@@ -60,6 +63,7 @@ class LoadRun:
         if fatal:
             raise Unusable(f"{fatal[0].arm}: {fatal[0].text}")
         self._open(checked, resumed)
+        self._sampling.start()
         try:
             switch.to(at_once(self.scenario)[0])  # the baseline's /tokenize sizes the prompts
             self._prepare(services)
@@ -79,7 +83,10 @@ class LoadRun:
             self.crew.command("abort")
             self.crew.wait(self.crew.answered, 5.0)
         self._closed = True
-        ended = {"ended": utc(), "stopped": stopped, "rows": self.crew.inbox.rows, "fleet": self._fleet()}
+        self._sampling.stop()
+        told = self._sampling.told[:MOST_TOLD]
+        counted = {"rows": self.crew.inbox.rows, "fleet": self._fleet(), "sampler": told}
+        ended = {"ended": utc(), "stopped": stopped, **counted}
         for write in (lambda writer: writer.update(ended), RunWriter.finish):
             try:
                 write(self._writer)
@@ -138,6 +145,10 @@ class LoadRun:
         """Keep the records of steps that shared their window."""
         assert self._writer is not None, "steps come after the run was opened"
         self._writer.steps(records)
+
+    def restarts(self, places: Iterable[str], opened_ns: int, closed_ns: int) -> list[str]:
+        """What is wrong with a window in which an engine at one of these places has restarted."""
+        return self._sampling.restarts(places, opened_ns, closed_ns)
 
     def _on_delta(self, delta: Delta) -> None:
         if self._closed:  # of a worker that was away: the run is on disk without them, and says what it counted

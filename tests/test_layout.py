@@ -25,6 +25,8 @@ FLOORS: list[tuple[str, set[str], set[str]]] = [
     ("exporters.rows", {"scenarios"}, {"numpy", "pyarrow", "msgspec"}),
     ("exporters.writer", {"scenarios"}, {"numpy", "pyarrow", "msgspec"}),
     ("exporters.chunks", {"scenarios"}, {"numpy", "pyarrow", "msgspec"}),
+    ("exporters.samples", set(), {"pyarrow"}),
+    ("exporters.server", set(), {"prometheus_client"}),
     ("exporters.*", {"scenarios"}, {"numpy", "msgspec"}),
     *((f"locustfiles.{stem}", {"scenarios", "exporters"}, WIRE_PACKAGES) for stem in WIRE),
     ("locustfiles.*", {"scenarios", "exporters"}, {"locust", "gevent", "msgspec", "numpy", "httptools", "tiktoken"}),
