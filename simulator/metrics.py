@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from simulator.engine import Emission, Job, Load
+from simulator.kv import BLOCK_TOKENS
 
 # Bucket bounds in seconds: vLLM's time_to_first_token, inter_token_latency and request_latency.
 FIRST = (
@@ -53,9 +54,10 @@ class Histogram:
 
 
 class Metrics:
-    """What a simulator has served, with a context of `max_model_len` tokens."""
+    """What a simulator has served since `started_s` (UNIX time), with a context of `max_model_len` tokens."""
 
-    def __init__(self, max_model_len: int) -> None:
+    def __init__(self, max_model_len: int, kv_blocks: int, started_s: float) -> None:
+        self._kv_blocks, self._started_s = kv_blocks, started_s
         tokens = token_bounds(max_model_len)
         self.prompt_tokens = self.generation_tokens = 0
         self.finishes = Counter[str]()
@@ -120,6 +122,12 @@ class Metrics:
             for name, value in values.items():
                 yield from _head(name, kind)
                 yield f"vllm:{name}{{{labels}}} {value}"
+        yield from _head("cache_config_info", "gauge")
+        pool = f'block_size="{BLOCK_TOKENS}",num_gpu_blocks="{self._kv_blocks}"'
+        yield f"vllm:cache_config_info{{{labels},{pool}}} 1.0"
+        yield "# HELP process_start_time_seconds Start time of the process since unix epoch in seconds."
+        yield "# TYPE process_start_time_seconds gauge"
+        yield f"process_start_time_seconds {self._started_s}"
         yield from _head("request_success_total", "counter")
         for finish in FINISHES:
             yield f'vllm:request_success_total{{{labels},finished_reason="{finish}"}} {self.finishes[finish]}'

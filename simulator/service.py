@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from itertools import count
 
 import msgspec
@@ -34,7 +35,7 @@ class Service:
         self.profile = PROFILES[options.profile].faster(options.decode_speed, options.prefill_speed)
         if options.noise is not None:
             self.profile = msgspec.structs.replace(self.profile, noise=options.noise)
-        self.metrics = Metrics(self.profile.max_model_len)
+        self.metrics = Metrics(self.profile.max_model_len, self.profile.kv_blocks, time.time())
         self.source = self._source()
         self.around = self._around()
         self.events = wire.Events(options.model or ("scripted" if options.scripted else f"simulated-{options.profile}"))

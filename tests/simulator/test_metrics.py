@@ -22,7 +22,7 @@ def test_token_counts_are_binned_as_far_as_the_context_reaches(max_model_len: in
 
 def test_every_reason_that_vllm_has_is_a_row_from_the_start() -> None:
     """A reader of rates sees zeros, not gaps."""
-    page = Metrics(8192).text(Load(), "a").decode()
+    page = Metrics(8192, 1024, 1.7e9).text(Load(), "a").decode()
 
     assert re.findall(r'vllm:request_success_total\{.*finished_reason="(\w+)"\} 0\n', page) == [
         "stop", "length", "abort", "error", "repetition",
@@ -31,9 +31,9 @@ def test_every_reason_that_vllm_has_is_a_row_from_the_start() -> None:
 
 def test_each_metric_says_its_type_once() -> None:
     """One # TYPE for each name, and no row without."""
-    page = Metrics(8192).text(Load(), "a").decode()
+    page = Metrics(8192, 1024, 1.7e9).text(Load(), "a").decode()
     names = re.findall(r"^# TYPE (\S+) (?:gauge|counter|histogram)$", page, re.MULTILINE)
-    rows = {re.sub(r"_(bucket|sum|count)$", "", row) for row in re.findall(r"^(vllm:\w+)", page, re.MULTILINE)}
+    rows = {re.sub(r"_(bucket|sum|count)$", "", row) for row in re.findall(r"^([a-z][\w:]+)", page, re.MULTILINE)}
 
     assert len(names) == len(set(names))
     assert set(names) == rows
