@@ -60,6 +60,15 @@ DEFINITIONS: dict[str, Definition] = {
         "that lost none on the way. The rest is unexplained: the network, a proxy, work that nobody timed. Stages that "
         "overlap or contain each other add up to more than the whole; that is said and not clipped.",
     ),
+    "isolation": Definition(
+        "processing time",
+        "end of the service’s reply − end of the model’s, same prompt",
+        "Pairs of the same turn of the same block and cell at 1 user, where nobody else’s request is in the way; the "
+        "interval is 95 %, Student t over block means. More input tokens: what the service adds to the prompt (by "
+        "usage, of all its calls) × the model’s time for an input token, the slope of its TTFT between input sizes. "
+        "More output tokens: likewise × the model’s TPOT. Own work is the rest. At higher rungs other requests wait in "
+        "the same queue: there the difference is called service effect. Nothing of this is gated.",
+    ),
     "fan_out": Definition(
         "model calls",
         "",

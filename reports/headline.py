@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from reports.added import added_figures, added_words
 from reports.definitions import name_of
 from reports.effects import TONES, badness, capacity_text, change_shown, interval_of
 from reports.latency import load_of, load_words
@@ -46,7 +47,8 @@ def headline(summary: Summary, manifest: dict[str, Any]) -> Headline:
     if status == "invalid":
         figures = validity_figures(summary)
     else:
-        figures = effect_figures(summary) or point_figures(summary, manifest)
+        added = tuple(Figure(*one) for one in added_figures(summary))
+        figures = effect_figures(summary) or added or point_figures(summary, manifest)
     return Headline(
         WORDS.get(status, plain(status, 20)), STATUS_TONES.get(status, "warn"), paragraph(summary, manifest), figures,
         sound, sound_tone,
@@ -63,7 +65,9 @@ def paragraph(summary: Summary, manifest: dict[str, Any]) -> str:
     reasons = [reason for reason in verdict.get("reasons", []) if not opening.startswith(reason.partition(":")[0])]
     sentences = [opening, *reasons[:3]]
     if verdict["status"] != "invalid":  # an unsound measurement has no findings
-        sentences.append(_largest_changes(summary) or _at_the_operating_point(summary, manifest))
+        sentences.append(
+            _largest_changes(summary) or added_words(summary) or _at_the_operating_point(summary, manifest)
+        )
     more = len(reasons) - 3
     if more > 0:
         sentences.append(f"{count(more)} more {'reason is' if more == 1 else 'reasons are'} listed below")
@@ -78,9 +82,10 @@ def _opening(summary: Summary, manifest: dict[str, Any]) -> str:
         return "The run ended before its first step was measured"
     if sent and not ok:
         return f"Every one of the {count(sent)} requests failed, so there is no latency to report"
-    two = len(arms_of(summary)) > 1
+    two = len(arms_of(summary)) > 1 and "isolation" not in summary
     if status == "pass" and not gated(summary, manifest):
-        return "Nothing was gated: no limit is set and no arms are compared, so this is a measurement, not a judgement"
+        compared = "the arms are a model and a service around it" if "isolation" in summary else "no arms are compared"
+        return f"Nothing was gated: no limit is set and {compared}, so this is a measurement, not a judgement"
     return _MEANINGS.get((status, two), f"The run ended as {plain(status, 20)}")
 
 

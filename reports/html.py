@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import charts, effects, latency, swarm, trust, where
+from reports import added, charts, effects, latency, swarm, trust, where
 from reports.definitions import DEFINITIONS
 from reports.headline import arms_of, headline, operating_load
 from reports.tables import cell_key
@@ -81,7 +81,7 @@ def _service(summary: dict[str, Any]) -> dict[str, Any]:
         "legend": [(name, Markup(swatch)) for name, swatch in where.legend(points)],
         "stages": where.stages_table(points),
         "calls": where.calls_table(points),
-        "isolation": [],
+        "isolation": added.added_tables(summary),
         "life": None,
     }
 

@@ -15,6 +15,7 @@ from reports.compare import comparisons
 from reports.doubts import scenario_warnings, warnings
 from reports.fleet import fleet_figures, users_by_worker
 from reports.inside import inside_figures
+from reports.isolated import isolation, isolation_warnings
 from reports.measured import Measured, counting, measured_steps
 from reports.pairs import all_pairs
 from reports.places import held_to_places
@@ -32,6 +33,9 @@ def summarize(run: Run) -> dict[str, Any]:
     textual = dependences(steps, scenario)
     pairs = held_to_places(all_pairs(steps, scenario), scenario, run.manifest.get("aa"))
     pairs = judged_on_tasks(pairs, textual)
+    isolated = isolation(run, steps, scenario)
+    if isolated is not None:  # a model and a service around it are no change of one another: nothing is judged
+        pairs, textual = [], []
     compared = comparisons(pairs, scenario)
     rungs = rung_slos(steps, scenario)
     stopped = stopped_why(run.manifest)
@@ -45,14 +49,16 @@ def summarize(run: Run) -> dict[str, Any]:
         "tasks": [step_figures(step) for step in steps if step.record.step.cell is None],
         "points": points(matrix),
         "comparisons": compared,
+        **({} if isolated is None else {"isolation": isolated}),
         "capacity": capacities(rungs, scenario),
         "cost": {},
         "waste": {},
         "anomalies": [],
         "warnings": [
             *scenario_warnings(scenario),
-            *tokenizer_warnings(differences(steps, scenario)),
+            *tokenizer_warnings([] if isolated else differences(steps, scenario)),
             *dependence_warnings(textual, pairs),
+            *isolation_warnings(isolated),
             *stage_warnings(steps, scenario),
             *warnings(steps),
         ],

@@ -33,7 +33,8 @@ def verdict(evidence: Evidence) -> dict[str, Any]:
     """Status, exit code, reasons; a recommendation where there are two arms."""
     status, reasons = _status(evidence)
     figures: dict[str, Any] = {"status": status, "exit_code": EXIT_CODES[status], "reasons": reasons}
-    if len(evidence.scenario.arms) > 1 and evidence.scenario.compare.aa is not True:  # nothing ships from an A/A run
+    compare = evidence.scenario.compare
+    if len(evidence.scenario.arms) > 1 and compare.aa is not True and not compare.isolate:  # else nothing can ship
         figures["recommendation"] = {"pass": "adopt", "fail": "reject"}.get(status, "inconclusive")
     return figures
 
@@ -97,14 +98,14 @@ def _place(step: Measured) -> tuple[object, ...]:
 
 
 def _step_is_gated(step: Measured, evidence: Evidence) -> bool:
-    if len(evidence.scenario.arms) > 1:
+    if len(evidence.scenario.arms) > 1 and not evidence.scenario.compare.isolate:
         return True
     place = step.record.step
     return has_gate(evidence.scenario) and (place.cell is None or place.load <= evidence.scenario.ladder.at)
 
 
 def _open_questions(evidence: Evidence) -> list[str]:
-    if len(evidence.scenario.arms) < 2:
+    if len(evidence.scenario.arms) < 2 or evidence.scenario.compare.isolate:
         return []
     if not evidence.pairs:
         return ["No request was answered on both arms at any point: nothing can be compared; see the failures."]
@@ -142,6 +143,8 @@ def _pass_reasons(evidence: Evidence) -> list[str]:
     if tested:
         said.append(_tested(tested))
     said += _left_out(evidence.comparisons)
+    if evidence.scenario.compare.isolate:
+        said.append("Isolation: what the service adds is measured, and nothing between the two arms is gated.")
     return said or ["Nothing was gated: add [slo] limits or a second arm for a verdict that can fail."]
 
 
