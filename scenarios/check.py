@@ -12,6 +12,7 @@ from scenarios.isolate import check_isolate
 from scenarios.places import swaps
 from scenarios.prices import Cost
 from scenarios.scenario import APIS, Arm, Cell, Scenario
+from scenarios.search_rules import check_search
 from scenarios.stages import check_stages
 from scenarios.template import check_json
 from scenarios.wrong import MISSING, UNSHOWN, Where, Wrong, show, unknown
@@ -39,6 +40,7 @@ def check(scenario: Scenario, environment: Mapping[str, str]) -> None:
     _check_matrix(scenario)
     _check_steps(scenario)
     _check_slo(scenario)
+    check_search(scenario)
     _check_compare(scenario)
     check_isolate(scenario)
     _check_cost(scenario)

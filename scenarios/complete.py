@@ -12,6 +12,7 @@ import msgspec
 from scenarios.isolate import with_roles
 from scenarios.open_loop import check_ladder, with_trace
 from scenarios.scenario import WITHOUT_OUTPUT, Arm, Cell, Compare, Design, Ladder, Matrix, Scenario, Tasks
+from scenarios.search_rules import with_search
 from scenarios.wrong import Where, Wrong, printable, unknown
 
 replace = msgspec.structs.replace
@@ -31,7 +32,7 @@ def complete(scenario: Scenario, given: dict[str, Any], locate: Callable[[str, W
     arms = {name: _located(arm, ("arms", name), FILES, locate) for name, arm in scenario.arms.items()}
     if scenario.compare.aa is True:
         arms = _with_twin(arms)
-    return replace(
+    whole = replace(
         scenario,
         arms=arms,
         ladder=_with_at(ladder, rungs),
@@ -40,6 +41,7 @@ def complete(scenario: Scenario, given: dict[str, Any], locate: Callable[[str, W
         plan=_with_blocks(scenario.plan, given.get("plan", {}), len(arms), matrix.cells),
         compare=_with_arms(_with_proof(with_roles(scenario.compare, arms), locate), list(arms)),
     )
+    return with_search(whole, given)
 
 
 def _with_output(scenario: Scenario, given: dict[str, Any]) -> Matrix:

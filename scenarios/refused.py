@@ -12,7 +12,6 @@ ANY: Final = object()
 
 NOT_YET: tuple[tuple[tuple[str, ...], Any], ...] = (
     (("disturbance",), ANY),
-    (("search",), ANY),
     (("soak",), ANY),
     (("cost", "api", "source"), "genai-prices"),
     (("arms", "*", "cost", "api", "source"), "genai-prices"),

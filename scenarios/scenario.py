@@ -12,6 +12,7 @@ import msgspec
 from scenarios.kinds import Count, Delay, Frozen, Positive, Rate, Rates, Rungs, Seconds, Seed, Share, Sizes, Threshold
 from scenarios.prices import Cost
 from scenarios.sampling import Sampling
+from scenarios.search import Search
 from scenarios.stages import Stages
 
 APIS = (  # the dialects that this version speaks
@@ -216,6 +217,7 @@ class Scenario(Frozen, frozen=True):
     matrix: Matrix = msgspec.field(default_factory=Matrix)
     tasks: Tasks | None = None
     plan: Design = Design()
+    search: Search | None = None
     prompts: Prompts = Prompts()
     window: Window = Window()
     request: Request = Request()

@@ -21,7 +21,7 @@ from shapes._crew import Change, Crew
 from shapes._limits import Stopped
 from shapes._manifest import utc
 from shapes._open import OpenLoop
-from shapes._plan import Pass, Plan, Rung
+from shapes._plan import Pass, Rung
 from shapes._progress import RunProgress
 from shapes._switch import Switch
 
@@ -60,9 +60,9 @@ class Conductor:
         self._loops = {loop.open_loop: loop(scenario, crew, self._wait) for loop in (ClosedLoop, OpenLoop)}
         self._e2e_s = 0.0  # last known, of this pass
 
-    def run(self, plan: Plan) -> None:
-        """Lead every pass of the plan."""
-        for pass_ in plan.passes:
+    def run(self, passes: Iterable[Pass]) -> None:
+        """Lead one pass after the other; what comes next may depend on what was kept of the last."""
+        for pass_ in passes:
             self._pass(pass_)
 
     def _pass(self, pass_: Pass) -> None:

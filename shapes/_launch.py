@@ -58,7 +58,7 @@ def locust_options(scenario: Scenario, directory: Path) -> list[str]:
     """Entry files by the arms' api; Locust's own output goes into the run directory, not onto the terminal."""
     api = next(iter(scenario.arms.values())).api
     staged = scenario.compare.isolate or any(arm.stages for arm in scenario.arms.values())
-    shape = "arrivals" if scenario.ladder.rate else "ladder"
+    shape = "search" if scenario.search else "arrivals" if scenario.ladder.rate else "ladder"
     entry = "service" if staged else ENTRIES.get(api, "chat")
     entries = f"{ROOM / 'locustfiles' / entry}.py,{ROOM / 'shapes' / shape}.py"
     quiet = ["--headless", "--only-summary", "--logfile", str(directory / "locust.log")]

@@ -49,18 +49,39 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_plan(scenario: Scenario) -> Plan:
-    """The plan of a complete scenario."""
-    blocks, cells = scenario.plan.blocks, scenario.matrix.cells
-    arms = at_once(scenario)
+    """The plan of a complete scenario; of a search, which decides as it goes, the longest that it may become."""
+    return Plan(passes=tuple(one for visit in visits(scenario) for one in _passes(scenario, visit)))
+
+
+def _passes(scenario: Scenario, visit: Visit) -> list[Pass]:
+    if visit.cell is None:
+        assert scenario.tasks is not None, "a visit without a cell is the tasks'"
+        return [tasks_pass(scenario, scenario.tasks, visit.block, visit.arms)]
+    if scenario.search is not None:
+        return longest_search(scenario, visit)
+    return [cell_pass(scenario, visit.block, visit.arms, visit.cell)]
+
+
+class Visit(msgspec.Struct, frozen=True):
+    """Some arms at a cell (None: the tasks) in one block."""
+
+    block: int
+    arms: Arms
+    cell: Cell | None
+
+
+def visits(scenario: Scenario) -> Iterator[Visit]:
+    """Every visit of a run, in order."""
+    blocks, arms = scenario.plan.blocks, at_once(scenario)
+    searched = scenario.search.cells if scenario.search is not None else None
+    cells = tuple(cell for cell in scenario.matrix.cells if searched is None or cell.name in searched)
     order = {cell.name: arm_orders(arms, blocks, _draws(scenario, f"arms/{cell.name}")) for cell in cells}
     tasks_order = arm_orders(arms, blocks, _draws(scenario, "arms/tasks"))
-    passes: list[Pass] = []
     for block in range(1, blocks + 1):
         for cell in _shuffled(cells, _draws(scenario, f"cells/{block}")):
-            passes += [cell_pass(scenario, block, at_once, cell) for at_once in order[cell.name][block - 1]]
+            yield from (Visit(block, group, cell) for group in order[cell.name][block - 1])
         if scenario.tasks is not None:
-            passes += [tasks_pass(scenario, scenario.tasks, block, at_once) for at_once in tasks_order[block - 1]]
-    return Plan(passes=tuple(passes))
+            yield from (Visit(block, group, None) for group in tasks_order[block - 1])
 
 
 def brought_up(plan: Plan) -> Iterator[str]:
@@ -99,6 +120,28 @@ def cell_pass(scenario: Scenario, block: int, arms: Arms, cell: Cell) -> Pass:
     rungs = tuple(tuple(step(rung, arm) for arm in arms) for rung in rungs_of(scenario, cell))
     swapped = is_swapped(scenario, block)
     return Pass(block=block, arms=arms, cell=cell, workload="matrix", rungs=rungs, swapped=swapped)
+
+
+def probe_pass(scenario: Scenario, visit: Visit, number: int, load: float) -> Pass:
+    """One probe of a search: a warm-up, one step, and a drain, so that an overload leaves nothing to the next."""
+    (arm,), cell = visit.arms, visit.cell
+    assert cell is not None, "tasks are not searched"
+    users, rate = (scenario.ladder.senders, load) if scenario.ladder.rate else (int(load), None)
+    name = f"b{visit.block}-{cell.input}_{cell.output}-s{number}-{'r' if rate else 'c'}{load:.12g}-{arm}"
+    step = Step(
+        id=name, workload="matrix", arm=arm, block=visit.block, cell=cell, concurrency=users, rate=rate, probe=number
+    )
+    return Pass(block=visit.block, arms=visit.arms, cell=cell, workload="matrix", rungs=((step,),))
+
+
+def longest_search(scenario: Scenario, visit: Visit) -> list[Pass]:
+    """As many probes as a search may take, at loads as high as they may be: up to `max`, then there."""
+    search, loads = scenario.search, scenario.ladder.rungs
+    assert search is not None, "a search"
+    return [
+        probe_pass(scenario, visit, number, loads[min(number, len(loads)) - 1])
+        for number in range(1, search.probes + 1)
+    ]
 
 
 def tasks_pass(scenario: Scenario, tasks: Tasks, block: int, arms: Arms) -> Pass:

@@ -25,6 +25,7 @@ from shapes._manifest import manifest, utc
 from shapes._plan import Pass, Plan
 from shapes._progress import RunProgress
 from shapes._sampling import Sampling
+from shapes._search import searching
 from shapes._switch import Switch
 
 MUSTER_TIMEOUT_S, PREPARE_TIMEOUT_S = 60.0, 300.0
@@ -42,6 +43,7 @@ class LoadRun:
         self.progress = progress
         self.run_id = directory.name
         self._writer: RunWriter | None = None
+        self._records: list[StepRecord] = []
         self._spend = Spend(scenario)
         self._sampling = Sampling(scenario, directory)
         self._ends = time.monotonic() + scenario.limits.max_duration
@@ -67,7 +69,7 @@ class LoadRun:
         try:
             switch.to(at_once(self.scenario)[0])  # the baseline's /tokenize sizes the prompts
             self._prepare(services)
-            Conductor(self.scenario, self.crew, switch, self).run(self.plan)
+            Conductor(self.scenario, self.crew, switch, self).run(self._passes())
         except (Stopped, RecordError) as stop:
             log.warning("%s", stop)
             self.end(str(stop))
@@ -111,6 +113,10 @@ class LoadRun:
 
     # -- parts
 
+    def _passes(self) -> Iterable[Pass]:
+        """The plan's, or those of a search, which looks at what was kept before each."""
+        return self.plan.passes if self.scenario.search is None else searching(self.scenario, self._records)
+
     def _muster(self) -> None:
         if not self.crew.muster(MUSTER_TIMEOUT_S):
             raise Unusable(
@@ -119,6 +125,7 @@ class LoadRun:
 
     def _open(self, checked: Checked, resumed: bool) -> None:
         if resumed:
+            self._records = Run.open(self.directory).steps
             self._writer = RunWriter.reopen(self.directory)
         else:
             self._writer = RunWriter.create(
@@ -144,6 +151,7 @@ class LoadRun:
     def keep(self, records: Sequence[StepRecord]) -> None:
         """Keep the records of steps that shared their window."""
         assert self._writer is not None, "steps come after the run was opened"
+        self._records += records
         self._writer.steps(records)
 
     def restarts(self, places: Iterable[str], opened_ns: int, closed_ns: int) -> list[str]:

@@ -338,7 +338,6 @@ def test_a_mistake_is_one_line_with_key_value_and_what_is_accepted(write, mistak
     ("text", "key"),
     [
         ("[[disturbance]]\nat = 1\n" + ONE, "disturbance"),
-        ("[search]\n" + ONE, "search"),
         ("[soak]\n" + ONE, "soak"),
         (ONE + "[cost.api]\nsource = 'genai-prices'", "cost.api.source"),
     ],
