@@ -166,7 +166,15 @@ def read_rows(directory: Path) -> pa.Table:
 
 def window_rows(directory: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Some columns of the rows that were sent in a step's window, some ten thousand rows at a time."""
-    inside = (pc.field("phase") == "window") & pc.field("step").is_valid()
+    return _selected(directory, columns, (pc.field("phase") == "window") & pc.field("step").is_valid())
+
+
+def step_rows(directory: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Some columns of the rows of steps, in any phase, some ten thousand rows at a time."""
+    return _selected(directory, columns, pc.field("step").is_valid())
+
+
+def _selected(directory: Path, columns: Sequence[str], inside: pc.Expression) -> Iterator[pa.Table]:
     if (directory / PARQUET).exists():
         try:
             file = ds.dataset(directory / PARQUET, schema=SCHEMA, format="parquet")

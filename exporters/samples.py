@@ -22,7 +22,7 @@ TAKEN: Final = [
 ]
 SCHEMAS: Final = {
     "server": pa.schema([
-        *TAKEN, *(pa.field(name, pa.float64()) for name in (*ENGINE, "started_s", "pool_tokens")),
+        *TAKEN, *(pa.field(name, pa.float64()) for name in (*ENGINE, "started_s", "pool_tokens", "block_tokens")),
     ]),
     "gpu": pa.schema([*TAKEN, pa.field("gpu", pa.string()), *(pa.field(name, pa.float64()) for name in GPU)]),
 }  # fmt: skip

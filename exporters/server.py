@@ -102,8 +102,7 @@ def engine_figures(page: str) -> dict[str, float]:
         raise PageError("names no figure of an engine that is known here")
     if STARTED in series:
         found["started_s"] = series[STARTED][0].value
-    pool = _pool_tokens(series.get(POOL, ()))
-    return found if pool is None else {**found, "pool_tokens": pool}
+    return {**found, **_pool(series.get(POOL, ()))}
 
 
 def gpu_figures(page: str) -> dict[str, dict[str, float]]:
@@ -139,13 +138,14 @@ def _name(line: str) -> str:
     return line.split("{", 1)[0].split(" ", 1)[0]
 
 
-def _pool_tokens(configured: Iterable[Sample]) -> float | None:
-    """Tokens that fit into the KV pool: blocks x tokens of a block, over all engines of the page."""
+def _pool(configured: Iterable[Sample]) -> dict[str, float]:
+    """Tokens that fit into the KV pool (blocks x tokens of a block, over all engines of the page) and into a block."""
     try:
-        sizes = [float(one.labels["num_gpu_blocks"]) * float(one.labels["block_size"]) for one in configured]
+        sizes = [(float(one.labels["num_gpu_blocks"]), float(one.labels["block_size"])) for one in configured]
     except (KeyError, ValueError):
-        return None
-    return sum(sizes) or None
+        return {}
+    pool = sum(blocks * block for blocks, block in sizes)
+    return {"pool_tokens": pool, "block_tokens": sizes[0][1]} if pool else {}
 
 
 def _gpu(labels: Mapping[str, str]) -> str:

@@ -14,9 +14,11 @@ import pyarrow as pa
 from exporters.record import Run, StepRecord
 from exporters.tally import StepTally
 from reports.inside import Inside, insides
+from reports.sampled import Sampled, sampled_steps
 from scenarios.scenario import Cell, CellSlo, Scenario
 from scenarios.slo import slo_of
 
+replace = msgspec.structs.replace
 Values = npt.NDArray[np.float64]
 Texts = npt.NDArray[Any]  # of str or None
 LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
@@ -39,6 +41,7 @@ class Measured(msgspec.Struct, frozen=True):
     finish: dict[str, int]
     streamed: bool  # asked for as a stream: only then can there be a TTFT and a TPOT
     inside: Inside | None = None  # what replies tell of the service's stages and calls
+    sampled: Sampled = Sampled()  # what its engines and GPUs told meanwhile
 
     @property
     def sent(self) -> int:
@@ -86,11 +89,12 @@ def measured_steps(run: Run) -> list[Measured]:
     scenario, names = run.scenario, [name for name in COLUMNS if name != "prompt"]
     by_step = _rows_by_step(run.windows(["step"]))
     _fill(by_step, run.windows(["step", "outcome", "finish_reason", "prompt_id", *names]))
-    told = insides(run)
-    return [
+    told, sampled = insides(run), sampled_steps(run, run.steps)
+    steps = [
         _measured(record, by_step.get(record.step.id, Rows()), scenario, told.get(record.step.id))
         for record in run.steps
     ]
+    return [replace(step, sampled=sampled.get(step.record.step.id, Sampled())) for step in steps]
 
 
 def counting(steps: Sequence[Measured]) -> list[Measured]:

@@ -13,6 +13,7 @@ from reports.arrivals import arrivals
 from reports.capacity import capacities, rung_slos
 from reports.compare import comparisons
 from reports.doubts import scenario_warnings, warnings
+from reports.engines import engine_figures, sampling_warnings
 from reports.fleet import fleet_figures, users_by_worker
 from reports.inside import inside_figures
 from reports.isolated import isolation, isolation_warnings
@@ -55,6 +56,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "waste": {},
         "anomalies": [],
         "warnings": [
+            *sampling_warnings(steps),
             *scenario_warnings(scenario),
             *tokenizer_warnings([] if isolated else differences(steps, scenario)),
             *dependence_warnings(textual, pairs),
@@ -155,5 +157,6 @@ def _common(steps: Sequence[Measured]) -> dict[str, Any]:
         "throughput": figures.throughput(steps),
         "goodput": figures.goodput(steps),
         **inside_figures([step.inside for step in steps]),
+        **engine_figures(steps),
     }
     return {name: value for name, value in known.items() if value}

@@ -49,7 +49,7 @@ def test_a_page_of_several_engines_adds_up() -> None:
     """Running, waiting and counters are sums, the KV share a mean, the pool is blocks x tokens of all."""
     assert engine_figures(VLLM) == {
         "running": 7.0, "waiting": 1.0, "kv_used_share": 0.5, "input_tokens": 1024.0, "requests": 11.0,
-        "started_s": 1.7e9, "pool_tokens": 24_000.0,
+        "started_s": 1.7e9, "pool_tokens": 24_000.0, "block_tokens": 16.0,
     }  # fmt: skip
 
 
