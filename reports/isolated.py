@@ -39,6 +39,7 @@ def isolation(run: Run, steps: Sequence[Measured], scenario: Scenario) -> dict[s
     own = [turns for (arm, _), turns in replies.items() if arm == model]
     slope = prefill(own)
     cells = [cell for arm, cell in replies if arm == model and (service, cell) in replies]
+    cells.sort(key=lambda cell: (cell is None or cell.name != scenario.plan.cell, cell.input_tokens if cell else 0))
     found = [
         {"cell": msgspec.to_builtins(cell), **processing(paired(replies[model, cell], replies[service, cell]), slope)}
         for cell in cells

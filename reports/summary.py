@@ -20,6 +20,7 @@ from reports.isolated import isolation, isolation_warnings
 from reports.measured import Measured, counting, measured_steps
 from reports.pairs import all_pairs
 from reports.places import held_to_places
+from reports.search import search_capacities, searches
 from reports.stages import stage_warnings
 from reports.textual import dependence_warnings, dependences, judged_on_tasks
 from reports.tokenizers import differences, tokenizer_warnings
@@ -32,7 +33,9 @@ def summarize(run: Run) -> dict[str, Any]:
     """Every figure of a run; what was not measured is absent."""
     scenario, steps = run.scenario, measured_steps(run)
     textual = dependences(steps, scenario)
-    pairs = held_to_places(all_pairs(steps, scenario), scenario, run.manifest.get("aa"))
+    searched = searches(steps, scenario)
+    planned = [step for step in steps if step.record.step.probe is None]  # loads chosen by their outcome compare nothing
+    pairs = held_to_places(all_pairs(planned, scenario), scenario, run.manifest.get("aa"))
     pairs = judged_on_tasks(pairs, textual)
     isolated = isolation(run, steps, scenario)
     if isolated is not None:  # a model and a service around it are no change of one another: nothing is judged
@@ -40,7 +43,7 @@ def summarize(run: Run) -> dict[str, Any]:
     compared = comparisons(pairs, scenario)
     rungs = rung_slos(steps, scenario)
     stopped = stopped_why(run.manifest)
-    evidence = Evidence(scenario, steps, compared, pairs, rungs, stopped)
+    evidence = Evidence(scenario, steps, compared, pairs, rungs, stopped, isolated, searched)
     matrix = [step for step in steps if step.record.step.cell is not None]
     return {
         "format": FORMAT,
@@ -51,7 +54,8 @@ def summarize(run: Run) -> dict[str, Any]:
         "points": points(matrix),
         "comparisons": compared,
         **({} if isolated is None else {"isolation": isolated}),
-        "capacity": capacities(rungs, scenario),
+        **({"search": searched} if searched else {}),
+        "capacity": search_capacities(searched) if searched else capacities(rungs, scenario),
         "cost": {},
         "waste": {},
         "anomalies": [],

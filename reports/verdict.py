@@ -12,6 +12,7 @@ from reports.compare import FEWEST_PAIRS, Unproven, not_ruled_out
 from reports.definitions import name_of
 from reports.measured import Measured, counting
 from reports.pairs import Pairs
+from reports.search import found_sentence
 from scenarios.scenario import Scenario
 from scenarios.slo import has_slo
 
@@ -27,6 +28,8 @@ class Evidence(msgspec.Struct, frozen=True):
     pairs: Sequence[Pairs]
     rungs: Sequence[RungSlo]
     stopped: str | None
+    isolated: dict[str, Any] | None = None  # what a service adds to its model, where that was asked for
+    searches: Sequence[dict[str, Any]] = ()  # what each search has found
 
 
 def verdict(evidence: Evidence) -> dict[str, Any]:
@@ -94,10 +97,12 @@ def _stayed_invalid(step: Measured) -> str:
 
 
 def _place(step: Measured) -> tuple[object, ...]:
-    return *step.point, step.record.step.block
+    return *step.point, step.record.step.block, step.record.step.probe
 
 
 def _step_is_gated(step: Measured, evidence: Evidence) -> bool:
+    if step.record.step.probe is not None:  # a search looks for its own way around what it cannot measure
+        return False
     if len(evidence.scenario.arms) > 1 and not evidence.scenario.compare.isolate:
         return True
     place = step.record.step
@@ -105,9 +110,15 @@ def _step_is_gated(step: Measured, evidence: Evidence) -> bool:
 
 
 def _open_questions(evidence: Evidence) -> list[str]:
+    if any(one["state"] != "found" for one in evidence.searches):
+        return [found_sentence(one) for one in evidence.searches]
+    if evidence.isolated is not None and not evidence.isolated["processing"]:
+        return ["No request at 1 user was answered on both arms: nothing is isolated; see the failures."]
     if len(evidence.scenario.arms) < 2 or evidence.scenario.compare.isolate:
         return []
     if not evidence.pairs:
+        if evidence.searches:  # each arm at loads of its own
+            return []
         return ["No request was answered on both arms at any point: nothing can be compared; see the failures."]
     unproven = not_ruled_out(evidence.pairs, evidence.scenario)
     pairs = max(len(pair.values) for pair in evidence.pairs)
@@ -131,7 +142,7 @@ def _unproven(one: Unproven, evidence: Evidence) -> str:
 
 
 def _pass_reasons(evidence: Evidence) -> list[str]:
-    said = []
+    said = [found_sentence(one) for one in evidence.searches]
     gated = [rung for rung in evidence.rungs if is_gated(rung, evidence.scenario)]
     undecided = sum(rung.state == "undecided" for rung in gated)
     if has_slo(evidence.scenario) and gated:

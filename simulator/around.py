@@ -39,7 +39,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def wanted(self) -> bool:
         """Whether there is a service at all."""
-        return bool(self.before or self.after or self.calls > 1 or self.more_input)
+        return bool(self.before or self.after or self.calls > 1 or self.more_input or self.truth)
 
 
 def plan_of(stages: str, calls: int, more_input: int, truth: str | None) -> Plan:

@@ -1,0 +1,126 @@
+"""A service around a model, against the simulator's own account of what each request took."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pytest
+
+from exporters.record import Run
+from simulator.process import served
+from tests.end_to_end.service import front_door, read
+
+STAGES = ("--stages", "preprocess=20,retrieve=35,postprocess=10", "--fan-out", "2", "--more-input", "200")
+MORE, HIDDEN, OUTPUT = 200, 8, 24
+SIZES = {"short": 64, "long": 1024}
+SCENARIO = """
+name = "service"
+seed = 3
+[arms.direct]
+url = "{direct}"
+[arms.service]
+url = "{service}"
+metrics = ["{service}/metrics"]
+[arms.service.stages]
+headers = {{ retrieve = "x-retrieve-ms" }}
+calls = "usage.calls"
+[compare]
+isolate = true
+[ladder]
+concurrency = [1]
+[matrix]
+input = {{ short = 64, long = 1024 }}
+output = {{ short = 24 }}
+[plan]
+cell = "short/short"
+blocks = 4
+[prompts]
+tokenizer = "o200k_base"
+[window]
+duration = "1s"
+turns = 2
+min_requests = 8
+max = "10s"
+retries = 2
+[request]
+timeout = "10s"
+first_token_timeout = "5s"
+"""
+
+
+class Measured:
+    """The run of both arms, and what either simulator says that its requests took."""
+
+    def __init__(self, folder: Path) -> None:
+        self.out, truths = folder / "run", {arm: folder / f"{arm}.jsonl" for arm in ("direct", "service")}
+        quiet = ("--profile", "small", "--truth")
+        with (
+            served("simulator", (*quiet, str(truths["direct"]))) as direct,
+            served("simulator", (*quiet, str(truths["service"]), *STAGES)) as service,
+        ):
+            path = folder / "service.toml"
+            path.write_text(SCENARIO.format(direct=direct, service=service))
+            self.done = front_door("run", path, "--out", self.out, timeout=150)
+        self.truth = {arm: [json.loads(line) for line in path.open()] for arm, path in truths.items()}
+        self.summary = read(self.out / "summary.json")
+
+    def pairs(self, arm: str, cell: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """Each row of the windows of a cell at 1 user with the simulator's own account of it."""
+        valid = {r.step.id for r in Run.open(self.out).steps if r.valid and r.step.cell and r.step.cell.input == cell}
+        for row in Run.open(self.out).requests().to_pylist():
+            if row["arm"] == arm and row["phase"] == "window" and row["step"] in valid:
+                yield row, min(self.truth[arm], key=lambda told: abs(told["arrived_ns"] - row["sent_ns"]))
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    return Measured(tmp_path_factory.mktemp("service"))
+
+
+def test_the_stages_of_each_request_are_those_that_it_took(measured: Measured) -> None:
+    """Header, named header and trailer: every row has the simulator's own times, and they explain the whole request."""
+    rows = [pair for cell in SIZES for pair in measured.pairs("service", cell)]
+
+    assert measured.done.returncode == 0, measured.done.stderr
+    assert len(rows) >= 4 * 2 * 8
+    for row, told in rows:
+        assert json.loads(row["stages"]) == pytest.approx(told["stages"], abs=1e-8)
+        assert (row["model_calls"], row["model_output_tokens"]) == (2, HIDDEN + OUTPUT)
+        assert row["model_input_tokens"] == 2 * (SIZES[row["cell_input"]] + MORE)
+    for point in (point for point in measured.summary["points"] if point["arm"] == "service"):
+        assert set(point["stages"]) == {"preprocess_s", "retrieve_s", "model_s", "postprocess_s", "unexplained_s"}
+        assert sum(one["share"] for one in point["stages"].values()) == pytest.approx(1)
+        assert 0 <= point["stages"]["unexplained_s"]["share"] < 0.03
+        assert point["fan_out"]["calls"]["mean"] == 2
+
+
+@pytest.mark.parametrize("cell", SIZES)
+def test_the_processing_time_is_what_the_simulators_say(measured: Measured, cell: str) -> None:
+    """Paired at 1 user: within 2 % and the stated interval of the difference of both simulators' own times."""
+    (found,) = [one for one in measured.summary["isolation"]["processing"] if one["cell"]["input"] == cell]
+    took = {arm: fmean(told["total_s"] for _, told in measured.pairs(arm, cell)) for arm in ("direct", "service")}
+    truth, half = (
+        took["service"] - took["direct"],
+        (found["processing_s"]["ci"][1] - found["processing_s"]["ci"][0]) / 2,
+    )
+
+    assert found["blocks"] == 4
+    assert found["more_input_tokens"] == SIZES[cell] + 2 * MORE
+    assert found["processing_s"]["mean"] == pytest.approx(truth, abs=0.02 * truth + half)
+    own = fmean(
+        sum(took for name, took in told["stages"].items() if name != "model")
+        for _, told in measured.pairs("service", cell)
+    )
+    assert found["own_work_s"]["mean"] == pytest.approx(own, abs=0.08 * own)  # a call's fixed part is not its tokens'
+
+
+def test_nothing_between_the_arms_is_judged(measured: Measured) -> None:
+    """Half as fast is no regression here, and the check found the stages before anything was measured."""
+    assert measured.summary["verdict"]["status"] == "pass"
+    assert "nothing between the two arms is gated" in " ".join(measured.summary["verdict"]["reasons"])
+    assert measured.summary["comparisons"] == []
+    assert "service: stages: retrieve, preprocess, model, postprocess; model calls: 2" in measured.done.stderr
