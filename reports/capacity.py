@@ -87,6 +87,8 @@ def is_gated(rung: RungSlo, scenario: Scenario) -> bool:
     """Rungs above the operating point are exploration and never gate; of several arms the baseline does not either."""
     if len(scenario.arms) > 1 and rung.arm == scenario.compare.baseline:
         return False
+    if scenario.search is not None and rung.cell is not None:  # the loads of a search are there to be missed
+        return False
     return rung.cell is None or rung.load <= scenario.ladder.at
 
 

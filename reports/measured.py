@@ -101,7 +101,7 @@ def counting(steps: Sequence[Measured]) -> list[Measured]:
     """The steps that count: of each point and block the last try, if it is valid."""
     last: dict[tuple[object, ...], Measured] = {}
     for step in steps:
-        place = (*step.point, step.record.step.block)
+        place = (*step.point, step.record.step.block, step.record.step.probe)  # each probe of a search is its own
         if place not in last or last[place].record.step.try_ <= step.record.step.try_:
             last[place] = step
     return [step for step in last.values() if step.record.valid]

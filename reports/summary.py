@@ -34,7 +34,7 @@ def summarize(run: Run) -> dict[str, Any]:
     scenario, steps = run.scenario, measured_steps(run)
     textual = dependences(steps, scenario)
     searched = searches(steps, scenario)
-    planned = [step for step in steps if step.record.step.probe is None]  # loads chosen by their outcome compare nothing
+    planned = [step for step in steps if step.record.step.probe is None]  # loads chosen by outcome compare nothing
     pairs = held_to_places(all_pairs(planned, scenario), scenario, run.manifest.get("aa"))
     pairs = judged_on_tasks(pairs, textual)
     isolated = isolation(run, steps, scenario)

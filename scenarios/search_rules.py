@@ -49,6 +49,10 @@ def check_search(scenario: Scenario) -> None:
         return
     if scenario.compare.order == "parallel":
         raise Wrong(("compare", "order"), "parallel", "each arm is searched by itself: remove this key")
+    if scenario.compare.isolate:
+        raise Wrong(
+            ("compare", "isolate"), scenario.compare.isolate, "needs the same loads on both arms: goes without [search]"
+        )
     names = [cell.name for cell in scenario.matrix.cells]
     for index, name in enumerate(search.cells):
         if name not in names:
