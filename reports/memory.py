@@ -65,13 +65,19 @@ def measurable(engines: list[pd.DataFrame], figures: Mapping[str, Any]) -> str |
     samples = engines[0]
     if samples["pool_tokens"].isna().all() or samples["kv_used_share"].isna().all():
         return "the engine does not tell its pool of KV blocks"
-    if len(samples) < ENOUGH:
-        return f"{len(samples)} samples, where {ENOUGH} are needed: raise [sampling] hz"
-    if figures.get("waiting_max", 0.0) > 0 or figures.get("preemptions", 0.0) > 0:
-        return "requests waited or were preempted"
+    if figures.get("preemptions", 0.0) > 0:
+        return "requests were preempted"
+    calm = len(quiet(samples))
+    if calm < ENOUGH:
+        return f"{calm} samples in which nothing waited, {ENOUGH} are needed: raise [sampling] hz or lower the rung"
     if figures.get("prefix_hit_share", 0.0) >= PREFIX_SHARE:
         return f"{figures['prefix_hit_share']:.0%} of the prefix queries hit: blocks are shared"
     return None
+
+
+def quiet(samples: pd.DataFrame) -> pd.DataFrame:
+    """The samples of times at which no request waited: a waiting one may hold blocks before its first token."""
+    return samples[samples["waiting"].fillna(0.0) == 0]
 
 
 def fragmentation(samples: pd.DataFrame, held: Held) -> dict[str, Any]:

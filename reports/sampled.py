@@ -18,7 +18,7 @@ import pandas as pd
 from exporters.files import StepRecord
 from exporters.record import Run
 from exporters.server import COUNTERS, GPU, IDLE_BITS, went_back
-from reports.memory import COLUMNS, Held, fragmentation, held_by_step, measurable
+from reports.memory import COLUMNS, Held, fragmentation, held_by_step, measurable, quiet
 from scenarios.scenario import Scenario
 
 Values = npt.NDArray[np.float64]
@@ -90,13 +90,14 @@ def _with_memory(run: Run, found: dict[str, Sampled], engines: Mapping[str, pd.D
             continue
         why = measurable([part for _, part in samples.groupby("instance")], found[step].server)
         if why is None:
-            held[step] = Held.at(samples["at_ns"].to_numpy(dtype=float), float(samples["block_tokens"].iloc[0]))
+            calm = quiet(samples)
+            held[step] = Held.at(calm["at_ns"].to_numpy(dtype=float), float(calm["block_tokens"].iloc[0]))
         else:
             found[step].server["kv_not_measurable"] = why
     if held:
         held_by_step(run.lives(COLUMNS), held)
     for step, ours in held.items():
-        found[step].server.update(fragmentation(engines[step], ours))
+        found[step].server.update(fragmentation(quiet(engines[step]), ours))
     return found
 
 
