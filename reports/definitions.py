@@ -51,6 +51,48 @@ DEFINITIONS: dict[str, Definition] = {
         "Inter-chunk latency, one value per chunk (others call it ITL). Gaps inside a read that came late are counted "
         "as censored and left out, never invented. Quantiles have a relative error of at most 0.5 %.",
     ),
+    "knee": Definition(
+        "knee",
+        "chance to meet the SLO at load x = 1 / (1 + exp(−1.7 ln(knee / x) / s))",
+        "The load up to which a service meets its SLO, as a search finds it. The same service meets it at one load in "
+        "one minute and misses it in the next, so the knee is estimated together with the noise s between probes (the "
+        "standard deviation of its logarithm); the interval holds it with 90 %. A load is met, or missed, when all "
+        "probes together make that 95 % certain; what a probe says counts by how sure its own requests make it. A "
+        "probe that was invalid says nothing.",
+    ),
+    "server_running": Definition(
+        "requests in the engine",
+        "",
+        "Running, waiting and preempted as the engine's own /metrics tells them, over all its instances; means over "
+        "the samples of a window. Requests of others are among them.",
+    ),
+    "prefix_hits": Definition(
+        "prefix hits", "Δ hits / Δ queries", "Share of the tokens looked up in the engine's prefix cache that it had."
+    ),
+    "kv_used": Definition(
+        "KV used",
+        "blocks in use / blocks of the pool",
+        "The engine's KV memory that is allocated to sequences: the mean over a window's samples and the highest.",
+    ),
+    "kv_fragmentation": Definition(
+        "internal fragmentation",
+        "1 − live / allocated",
+        "Part of the allocated KV memory that holds no token. Live: prompt and what was generated so far, of our "
+        "requests past their first token. Only where nothing waited, was preempted or shared, on one engine, from 10 "
+        "samples on. Beside it what paging implies: the unused ends of last blocks, Σ(⌈L/b⌉·b − L) / Σ⌈L/b⌉·b.",
+    ),
+    "gpu_busy": Definition(
+        "GPU busy",
+        "",
+        "Share of time in which any kernel ran (NVML's utilization): near 100 % at one request, so it is no measure of "
+        "use. Memory is the highest share of the fullest GPU; clocks are held down by power, heat or their limits.",
+    ),
+    "gpu_energy": Definition(
+        "GPU energy",
+        "counter at the window's end − at its begin",
+        "Joules of all GPUs in the window from their energy counters, else the integral of their power; the host's own "
+        "is not in it. Per output token that arrived in the window.",
+    ),
     "e2e_s": Definition("E2E", "last − sent", "From sending the request to its last content chunk."),
     "stages": Definition(
         "stages",
@@ -73,8 +115,8 @@ DEFINITIONS: dict[str, Definition] = {
         "model calls",
         "",
         "Calls that the service makes to models for one request, with the tokens of all of them, as each reply tells; "
-        "or as the engine's counters grew over a pass, divided by our requests, when nobody else was served. At once: "
-        "seconds of model time per second of our requests' time, so that above 1 calls ran side by side.",
+        "or as the engine's counters grew in the windows, divided by our requests, when nobody else was served. At once: "
+        "calls in the engine (running and waiting, sampled) per request in flight; above 1 they ran side by side.",
     ),
     "schedule_lag_s": Definition(
         "schedule lag", "sent − due", "Open loop: how late the generator itself sent a request. Never called queue."

@@ -9,6 +9,7 @@ from reports.added import added_figures, added_words
 from reports.definitions import name_of
 from reports.effects import TONES, badness, capacity_text, change_shown, interval_of
 from reports.latency import load_of, load_words
+from reports.search_tables import search_figures
 from reports.tables import Tone, cell_name, in_order, reading
 from reports.trust import all_steps, validity, worst
 from reports.units import ABSENT, change, change_interval, count, duration, held, plain, rate, share
@@ -47,7 +48,7 @@ def headline(summary: Summary, manifest: dict[str, Any]) -> Headline:
     if status == "invalid":
         figures = validity_figures(summary)
     else:
-        added = tuple(Figure(*one) for one in added_figures(summary))
+        added = tuple(Figure(*one) for one in [*added_figures(summary), *search_figures(summary)])
         figures = effect_figures(summary) or added or point_figures(summary, manifest)
     return Headline(
         WORDS.get(status, plain(status, 20)), STATUS_TONES.get(status, "warn"), paragraph(summary, manifest), figures,
@@ -82,6 +83,8 @@ def _opening(summary: Summary, manifest: dict[str, Any]) -> str:
         return "The run ended before its first step was measured"
     if sent and not ok:
         return f"Every one of the {count(sent)} requests failed, so there is no latency to report"
+    if summary.get("search") and status in _SEARCHED:
+        return _SEARCHED[status]
     two = len(arms_of(summary)) > 1 and "isolation" not in summary
     if status == "pass" and not gated(summary, manifest):
         compared = "the arms are a model and a service around it" if "isolation" in summary else "no arms are compared"
@@ -89,6 +92,10 @@ def _opening(summary: Summary, manifest: dict[str, Any]) -> str:
     return _MEANINGS.get((status, two), f"The run ended as {plain(status, 20)}")
 
 
+_SEARCHED = {
+    "pass": "The search has its answer; nothing was gated, so this is a measurement, not a judgement",
+    "inconclusive": "The search did not find the highest load that meets the SLO",
+}
 _MEANINGS = {
     ("pass", True): "No gate is breached: as far as this run can tell, the candidate may ship",
     ("pass", False): "Every limit that was set is met or at least not proven breached",
@@ -119,7 +126,7 @@ def _largest_changes(summary: Summary) -> str:
 def _at_the_operating_point(summary: Summary, manifest: dict[str, Any]) -> str:
     """What one arm does where it is judged; empty with several arms, whose changes say more, or without a value."""
     point = operating_point(summary, manifest)
-    if point is None or len(arms_of(summary)) > 1 or point.get("ttft_s", {}).get("mean") is None:
+    if point is None or len(arms_of(summary)) > 1 or summary.get("search") or point.get("ttft_s", {}).get("mean") is None:
         return ""
     figures = [_latency_figure(point, "ttft_s", _TTFT_STATS, ""), _latency_figure(point, "tpot_s", _TPOT_STATS, "")]
     said = " and ".join(f"{f.label} is {f.value}" for f in figures if f.value != ABSENT)

@@ -10,6 +10,7 @@ import msgspec
 from exporters.record import Run
 from reports import figures
 from reports.arrivals import arrivals
+from reports.calls import calls_warnings, counted_calls, with_calls
 from reports.capacity import capacities, rung_slos
 from reports.compare import comparisons
 from reports.doubts import scenario_warnings, warnings
@@ -40,6 +41,7 @@ def summarize(run: Run) -> dict[str, Any]:
     isolated = isolation(run, steps, scenario)
     if isolated is not None:  # a model and a service around it are no change of one another: nothing is judged
         pairs, textual = [], []
+    counted = counted_calls(run, steps, scenario)
     compared = comparisons(pairs, scenario)
     rungs = rung_slos(steps, scenario)
     stopped = stopped_why(run.manifest)
@@ -51,7 +53,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "verdict": verdict(evidence),
         "steps": [step_figures(step) for step in matrix],
         "tasks": [step_figures(step) for step in steps if step.record.step.cell is None],
-        "points": points(matrix),
+        "points": with_calls(points(matrix), counted, scenario),
         "comparisons": compared,
         **({} if isolated is None else {"isolation": isolated}),
         **({"search": searched} if searched else {}),
@@ -65,6 +67,7 @@ def summarize(run: Run) -> dict[str, Any]:
             *tokenizer_warnings([] if isolated else differences(steps, scenario)),
             *dependence_warnings(textual, pairs),
             *isolation_warnings(isolated),
+            *calls_warnings(counted),
             *stage_warnings(steps, scenario),
             *warnings(steps),
         ],
@@ -138,7 +141,7 @@ def _point(place: tuple[Any, ...], steps: Sequence[Measured]) -> dict[str, Any]:
         "arm": arm,
         "cell": msgspec.to_builtins(cell),
         "concurrency": max(step.record.step.concurrency for step in steps),
-        "blocks": len({step.record.step.block for step in steps}),
+        "blocks": len({(step.record.step.block, step.record.step.probe) for step in steps}),
         "valid_blocks": len(valid),
     }
     if not valid:
