@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports import added, charts, effects, latency, swarm, trust, where
+from reports.backend import backend_table
 from reports.definitions import DEFINITIONS
 from reports.headline import arms_of, headline, operating_load
 from reports.tables import cell_key
@@ -67,6 +68,7 @@ def _measurements(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str
         "heat_maps": latency.heat_maps(points, operating_load(manifest)),
         "points": latency.points_table(points) if points else None,
         "points_open": len(points) <= 40,
+        "backend": backend_table([*points, *summary.get("tasks", [])]),
         "tasks": latency.tasks_table(summary.get("tasks", [])),
         "outcomes": latency.outcomes_table(trust.all_steps(summary)),
         "cells": len({cell_key(p.get("cell")) for p in points}),
