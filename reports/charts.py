@@ -56,7 +56,8 @@ def rules_for(manifest: dict[str, Any], cell: dict[str, Any]) -> Rules:
     for pattern, own in (slo.get("cells") or {}).items():
         if fnmatchcase(f"{cell['input']}/{cell['output']}", pattern):
             limits |= {k: v for k, v in own.items() if v is not None}
-    return Rules({f"{k}_s": float(v) for k, v in limits.items()}, (scenario.get("ladder") or {}).get("at"))
+    at = None if scenario.get("search") else (scenario.get("ladder") or {}).get("at")
+    return Rules({f"{k}_s": float(v) for k, v in limits.items()}, at)
 
 
 def ladders(points: list[Point], manifest: dict[str, Any]) -> list[tuple[str, list[Chart]]]:
@@ -158,15 +159,15 @@ def _draw(rows: list[dict[str, Any]], arms: list[str], limit: float | None, at: 
         autosize=alt.AutoSizeParams(type="fit", contains="padding"),
         background="transparent",
     )
-    svg = vl_convert.vegalite_to_svg(_themed(chart).to_dict())
-    return _responsive(svg)
+    svg = vl_convert.vegalite_to_svg(themed(chart).to_dict())
+    return responsive(svg)
 
 
 def _marks(rows: list[dict[str, Any]], names: list[str], loads: list[float]) -> list[alt.Chart]:
     """Interval bars, lines and points; a zero baseline so that slopes are not flattered."""
-    colour = alt.Color("arm:N", scale=_by_arm(names, COLOURS), legend=None)
-    dash = alt.StrokeDash("arm:N", scale=_by_arm(names, DASHES), legend=None)
-    shape = alt.Shape("arm:N", scale=_by_arm(names, SHAPES), legend=None)
+    colour = alt.Color("arm:N", scale=by_arm(names, COLOURS), legend=None)
+    dash = alt.StrokeDash("arm:N", scale=by_arm(names, DASHES), legend=None)
+    shape = alt.Shape("arm:N", scale=by_arm(names, SHAPES), legend=None)
     x = alt.X(
         "load:Q",
         title=rows[0]["axis"],
@@ -174,7 +175,7 @@ def _marks(rows: list[dict[str, Any]], names: list[str], loads: list[float]) -> 
         axis=alt.Axis(values=loads, labelExpr="format(datum.value, '~g')", grid=False),
     )
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=True, nice=True), axis=alt.Axis(tickCount=5))
-    base = alt.Chart(_data(rows)).encode(x=x)
+    base = alt.Chart(data(rows)).encode(x=x)
     spread = base.encode(y=alt.Y("low:Q", title=None), y2="high:Q", color=colour)
     band, bars = spread.mark_area(opacity=0.16), spread.mark_rule(strokeWidth=1.5)
     lines = base.mark_line(strokeWidth=2).encode(y=y, color=colour, strokeDash=dash)
@@ -182,7 +183,7 @@ def _marks(rows: list[dict[str, Any]], names: list[str], loads: list[float]) -> 
     return [band, bars, lines, dots]
 
 
-def _by_arm(names: list[str], looks: Sequence[Any]) -> alt.Scale:
+def by_arm(names: list[str], looks: Sequence[Any]) -> alt.Scale:
     """The looks of the arms in their order, from the start again beyond the last."""
     return alt.Scale(domain=names, range=[looks[i % len(looks)] for i in range(len(names))])
 
@@ -191,14 +192,14 @@ def _rules(limit: float | None, at: float | None) -> list[alt.Chart]:
     """The SLO's limit across and the operating point down, each with its name."""
     drawn = []
     if at:
-        here = alt.Chart(_data([{"load": at}]))
+        here = alt.Chart(data([{"load": at}]))
         drawn += [
             here.mark_rule(strokeDash=[2, 3], color=FAINT, strokeWidth=1).encode(x="load:Q"),
             here.mark_text(align="left", dx=4, dy=-9, color=FAINT, fontSize=11, y=alt.ExprRef("height"))
             .encode(x="load:Q", text=alt.value("operating point")),
         ]  # fmt: skip
     if limit is not None:
-        there = alt.Chart(_data([{"limit": limit}]))
+        there = alt.Chart(data([{"limit": limit}]))
         drawn += [
             there.mark_rule(color=LIMIT, strokeWidth=1.2, strokeDash=[5, 3]).encode(y="limit:Q"),
             there.mark_text(align="left", baseline="top", dx=4, dy=4, color=LIMIT, fontSize=11)
@@ -207,11 +208,12 @@ def _rules(limit: float | None, at: float | None) -> list[alt.Chart]:
     return drawn
 
 
-def _data(rows: list[dict[str, Any]]) -> alt.Data:
+def data(rows: list[dict[str, Any]]) -> alt.Data:
+    """Rows as what a chart is drawn from."""
     return alt.Data(values=rows)
 
 
-def _themed(chart: Any) -> Any:
+def themed(chart: Any) -> Any:
     """Calm axes in the page's own ink."""
     font = "system-ui, sans-serif"
     return (
@@ -225,7 +227,7 @@ def _themed(chart: Any) -> Any:
     )  # fmt: skip
 
 
-def _responsive(svg: str) -> str:
+def responsive(svg: str) -> str:
     """The SVG without its own width and height, hidden from screen readers: the figure's caption speaks for it."""
     rest = svg.split(">", 1)[1]
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true" class="chart">{rest}'

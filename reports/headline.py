@@ -48,8 +48,9 @@ def headline(summary: Summary, manifest: dict[str, Any]) -> Headline:
     if status == "invalid":
         figures = validity_figures(summary)
     else:
-        added = tuple(Figure(*one) for one in [*added_figures(summary), *search_figures(summary)])
-        figures = effect_figures(summary) or added or point_figures(summary, manifest)
+        added = tuple(Figure(*one) for one in added_figures(summary))
+        searched = tuple(Figure(*one) for one in search_figures(summary))
+        figures = searched or effect_figures(summary) or added or point_figures(summary, manifest)
     return Headline(
         WORDS.get(status, plain(status, 20)), STATUS_TONES.get(status, "warn"), paragraph(summary, manifest), figures,
         sound, sound_tone,
@@ -124,9 +125,10 @@ def _largest_changes(summary: Summary) -> str:
 
 
 def _at_the_operating_point(summary: Summary, manifest: dict[str, Any]) -> str:
-    """What one arm does where it is judged; empty with several arms, whose changes say more, or without a value."""
+    """What one arm does where it is judged; empty with several arms or a search, which say more."""
     point = operating_point(summary, manifest)
-    if point is None or len(arms_of(summary)) > 1 or summary.get("search") or point.get("ttft_s", {}).get("mean") is None:
+    several = len(arms_of(summary)) > 1 or summary.get("search")
+    if point is None or several or point.get("ttft_s", {}).get("mean") is None:
         return ""
     figures = [_latency_figure(point, "ttft_s", _TTFT_STATS, ""), _latency_figure(point, "tpot_s", _TPOT_STATS, "")]
     said = " and ".join(f"{f.label} is {f.value}" for f in figures if f.value != ABSENT)
@@ -198,11 +200,12 @@ def point_figures(summary: Summary, manifest: dict[str, Any]) -> tuple[Figure, .
     if point is None:
         return ()
     where = f"{cell_name(point.get('cell'))}, {load_words(point)}"
-    return (
-        _latency_figure(point, "ttft_s", _TTFT_STATS, where),
-        _latency_figure(point, "tpot_s", _TPOT_STATS, where),
-        _third_figure(summary, point, where),
+    first = (
+        [_latency_figure(point, "ttft_s", _TTFT_STATS, where), _latency_figure(point, "tpot_s", _TPOT_STATS, where)]
+        if "ttft_s" in point or "e2e_s" not in point
+        else [_latency_figure(point, "e2e_s", (stat,), where) for stat in ("mean", "p95")]  # it answers at once
     )
+    return (*first, _third_figure(summary, point, where))
 
 
 def _latency_figure(point: dict[str, Any], metric: str, stats: tuple[str, ...], where: str) -> Figure:
@@ -219,7 +222,10 @@ def _third_figure(summary: Summary, point: dict[str, Any], where: str) -> Figure
             return Figure("Capacity", capacity_text(capacity), f"{unit} within the SLO, {cell_name(point.get('cell'))}")
     good = point.get("goodput", {}).get("share")
     tail = "" if good is None else f"; {share(good)} good"
-    return Figure("Throughput", rate(point.get("throughput", {}).get("output_tokens"), "tok"), where + tail)
+    throughput = point.get("throughput", {})
+    if "output_tokens" not in throughput:
+        return Figure("Throughput", rate(throughput.get("requests"), "requests"), where + tail)
+    return Figure("Throughput", rate(throughput["output_tokens"], "tok"), where + tail)
 
 
 # ---- what the run holds ---------------------------------------------------------------------------------------
@@ -252,8 +258,9 @@ def operating_point(summary: Summary, manifest: dict[str, Any]) -> dict[str, Any
 
 
 def operating_load(manifest: dict[str, Any]) -> float | None:
-    """The rung `at` of the scenario."""
-    at = ((manifest.get("scenario") or {}).get("ladder") or {}).get("at")
+    """The rung `at` of the scenario; a search has none."""
+    scenario = manifest.get("scenario") or {}
+    at = None if scenario.get("search") else (scenario.get("ladder") or {}).get("at")
     return None if at is None else float(at)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import added, charts, effects, latency, swarm, trust, where
+from reports import added, charts, effects, latency, search_chart, search_tables, swarm, trust, where
 from reports.backend import backend_table
 from reports.definitions import DEFINITIONS
 from reports.headline import arms_of, headline, operating_load
@@ -44,6 +44,7 @@ def render_html(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         **_measurements(summary, manifest),
         **_trust(summary, manifest),
         service=_service(summary),
+        search=_search(summary, manifest),
     )
 
 
@@ -52,7 +53,7 @@ def _changes(summary: dict[str, Any]) -> dict[str, Any]:
     return {
         "effect_maps": effects.effect_maps(summary["comparisons"]),
         "comparisons": effects.comparisons_table(summary["comparisons"]),
-        "capacity": effects.capacity_table(summary["capacity"], arms_of(summary)),
+        "capacity": effects.capacity_table([] if summary.get("search") else summary["capacity"], arms_of(summary)),
     }
 
 
@@ -85,6 +86,16 @@ def _service(summary: dict[str, Any]) -> dict[str, Any]:
         "calls": where.calls_table(points),
         "isolation": added.added_tables(summary),
         "life": None,
+    }
+
+
+def _search(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
+    """How far each arm goes: the answers in words, their pictures, the evidence."""
+    drawn = search_chart.search_charts(summary, manifest)
+    return {
+        "answers": [plain(text, 600) for text in search_tables.answers(summary)],
+        "charts": [(cell, c.title, Markup(c.svg), c.words) for cell, c in drawn],
+        "tables": search_tables.search_tables(summary),
     }
 
 

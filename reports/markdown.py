@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports import added, effects, latency, swarm, trust, where
+from reports import added, effects, latency, search_tables, swarm, trust, where
 from reports.headline import headline, operating_load
 from reports.units import plain
 
@@ -39,11 +39,12 @@ def render_markdown(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
     here = [p for p in summary["points"] if at is None or latency.load_of(p) == at] or summary["points"]
     tables = [
         effects.comparisons_table([c for c in summary["comparisons"] if c["level"] != "rung"]),
+        *search_tables.search_tables(summary),
         latency.points_table(here) if here else None,
         *added.added_tables(summary),
         where.stages_table(here),
         where.calls_table(here),
-        effects.capacity_table(summary["capacity"], []),
+        effects.capacity_table([] if summary.get("search") else summary["capacity"], []),
         latency.tasks_table(summary.get("tasks", [])),
         latency.outcomes_table(trust.all_steps(summary)),
         trust.invalid_table(trust.all_steps(summary)),

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from reports import effects, latency, trust
+from reports import effects, latency, search_tables, trust
 from reports.headline import Figure, Headline, headline, operating_load
 from reports.tables import Column, Shown, Table, Tone
 
@@ -26,9 +26,10 @@ def print_terminal(summary: dict[str, Any], manifest: dict[str, Any], console: C
     _print_headline(headline(summary, manifest), console)
     points, left_out = _worth_printing(summary["points"], operating_load(manifest))
     tables = [
+        *search_tables.search_tables(summary),
         latency.points_table(points) if points else None,
         _comparisons(summary["comparisons"]),
-        effects.capacity_table(summary["capacity"], []),
+        effects.capacity_table([] if summary.get("search") else summary["capacity"], []),
         latency.tasks_table(summary.get("tasks", [])),
         latency.outcomes_table(trust.all_steps(summary)),
         trust.invalid_table(trust.all_steps(summary)),

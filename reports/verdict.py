@@ -154,6 +154,8 @@ def _pass_reasons(evidence: Evidence) -> list[str]:
     if tested:
         said.append(_tested(tested))
     said += _left_out(evidence.comparisons)
+    if evidence.searches:
+        said.append("The search itself gates nothing.")
     if evidence.scenario.compare.isolate:
         said.append("Isolation: what the service adds is measured, and nothing between the two arms is gated.")
     return said or ["Nothing was gated: add [slo] limits or a second arm for a verdict that can fail."]
