@@ -126,7 +126,10 @@ def _streamed_tokens(reply: Reply, tokens: int | None) -> int | None:
 
 
 def window_share(exchange: Exchange, window: Span, input_tokens: int | None, output_tokens: int | None) -> WindowShare:
-    """A chunk is credited n/chunks tokens when it arrived in the window, the input at the first chunk."""
+    """A chunk is credited n/chunks tokens when it arrived in the window, the input at the first chunk.
+
+    Vectors and scores have no chunks: their input is credited at the end.
+    """
     timeline = exchange.timeline
     if window.opened is None or not timeline.sent:
         return WindowShare()
@@ -135,7 +138,8 @@ def window_share(exchange: Exchange, window: Span, input_tokens: int | None, out
     life = max(0, min(ended, closed) - max(timeline.sent, window.opened)) / 1e9
     stamps = np.frombuffer(timeline.chunks, dtype=np.int64)
     if not len(stamps):
-        return WindowShare(life)
+        answered = exchange.reply.answers and timeline.end is not None and window.opened <= timeline.end <= closed
+        return WindowShare(life, float(input_tokens or 0) if answered else None)
     inside = float(np.count_nonzero((stamps >= window.opened) & (stamps <= closed))) / len(stamps)
     prefilled = window.opened <= stamps[0] <= closed
     return WindowShare(life, float(input_tokens or 0) if prefilled else 0.0, (output_tokens or len(stamps)) * inside)

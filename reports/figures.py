@@ -111,14 +111,19 @@ def _by_client(given: Values, made: Values, client: Values) -> bool:
 
 
 def throughput(steps: Sequence[Measured]) -> dict[str, float]:
-    """Per second of window: requests by the share of their life, tokens by their time of arrival."""
+    """Per second of window: requests by the share of their life, tokens by their time of arrival.
+
+    No output tokens where no reply had any to count: vectors and scores are none.
+    """
     seconds = sum(step.record.window_s or 0.0 for step in steps)
     if not seconds:
         return {}
     made = sum(step.tally.output_tokens for step in steps)
     given = sum(step.tally.input_tokens for step in steps)
     finished = sum(step.tally.finished for step in steps)
-    return {"requests": finished / seconds, "output_tokens": made / seconds, "total_tokens": (given + made) / seconds}
+    silent = not made and all(np.isnan(step.columns["output_tokens"]).all() for step in steps if step.ok.any())
+    output = {} if silent else {"output_tokens": made / seconds}
+    return {"requests": finished / seconds, **output, "total_tokens": (given + made) / seconds}
 
 
 def goodput(steps: Sequence[Measured]) -> dict[str, float]:

@@ -79,6 +79,10 @@ def test_a_run_without_output(tmp_path: Path, api: str, answers: str) -> None:
     assert min(row["e2e_s"] for row in ok) > 0
     assert min(row["input_tokens"] for row in ok) >= 28  # 32 of another tokenizer
     assert summary["steps"][-1]["cell"]["output"] == "none"
+    for step in (step for step in summary["steps"] if step["requests"]["ok"]):
+        throughput = step["throughput"]
+        assert "output_tokens" not in throughput
+        assert throughput["total_tokens"] == pytest.approx(throughput["requests"] * ok[0]["input_tokens"], rel=0.35)
 
 
 def test_check_names_a_path_that_matches_nothing(tmp_path: Path, engine: str) -> None:
