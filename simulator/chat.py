@@ -44,7 +44,7 @@ class ChatStream:
         self._fault, self._job = fault, job
         name = fault.name if fault is not None else None
         if name in REFUSALS:
-            self._end(REFUSALS[name])
+            self._end(wire.with_headers(REFUSALS[name], self._service.told))
         elif name == "empty":
             self._end(self._nothing())
         elif fault is not None and name == "slow-start":
@@ -71,8 +71,8 @@ class ChatStream:
 
     def _nothing(self) -> bytes:
         if self._chat.stream:
-            return wire.STREAM_HEAD + wire.DONE + wire.END
-        return self._service.events.whole("", self._usage(0), "stop")
+            return self._service.stream_head + wire.DONE + wire.END
+        return wire.with_headers(self._service.events.whole("", self._usage(0), "stop"), self._service.told)
 
     # -- tokens
 
@@ -112,9 +112,10 @@ class ChatStream:
         return ending.removesuffix(wire.END) + wire.trailed(self._visit.told_late())
 
     def _head(self) -> bytes:
+        told = self._service.told
         if self._visit is None:
-            return wire.STREAM_HEAD
-        return wire.with_headers(wire.STREAM_HEAD, (b"trailer: server-timing", *self._visit.told()))
+            return self._service.stream_head
+        return wire.with_headers(wire.STREAM_HEAD, (*told, b"trailer: server-timing", *self._visit.told()))
 
     def _finish(self, ending: Callable[[], bytes]) -> None:
         """End the message, after the service's own work when there is one around the model."""
@@ -130,7 +131,8 @@ class ChatStream:
 
     def _whole(self, text: str, made: int, finish: str) -> bytes:
         whole = self._service.events.whole(text, self._usage(made), finish)
-        return whole if self._visit is None else wire.with_headers(whole, self._visit.told())
+        told = self._service.told if self._visit is None else (*self._service.told, *self._visit.told())
+        return wire.with_headers(whole, told)
 
     def _usage(self, made: int) -> dict[str, Any]:
         assert self._job is not None, "it has begun"
@@ -169,7 +171,7 @@ class ChatStream:
         """How it ends, whether it has begun or not."""
         if not self._chat.stream:
             return whole
-        return streamed if self._begun else wire.STREAM_HEAD + streamed
+        return streamed if self._begun else self._service.stream_head + streamed
 
     def _resume(self) -> None:
         """A stall that ends: what it held back comes at once."""

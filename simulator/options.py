@@ -31,6 +31,10 @@ class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     ttft_ms: float = 50.0
     gap_ms: float = 10.0
     tokens: int = 100
+    slots: int | None = None
+    drift: float = 0.0
+    name: str | None = None
+    share_port: int | None = None
     faults: Faults = Faults()
     around: Plan = Plan()
 
@@ -50,6 +54,14 @@ class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"port = {self.port}: 0 to 65535 is accepted")
         if self.tls_key and not self.tls_cert:
             raise ValueError(f"--tls-key {self.tls_key} is of no use without its --tls-cert")
+        if self.slots is not None and (self.slots < 1 or not self.scripted):
+            raise ValueError(f"slots = {self.slots}: 1 or more are accepted, with --scripted")
+        if not 0 <= self.drift < 1:
+            raise ValueError(f"drift = {self.drift}: 0 to below 1 is accepted")
+        if self.name is not None and not (self.name.isprintable() and self.name.isascii() and self.name.strip()):
+            raise ValueError("name: printable ASCII is accepted")
+        if self.share_port is not None and not 1 <= self.share_port <= 65535:
+            raise ValueError(f"share_port = {self.share_port}: 1 to 65535 is accepted")
         if self.noise is not None and not 0 <= self.noise <= 1:
             raise ValueError(f"noise = {self.noise}: 0 to 1 is accepted")
 
@@ -88,6 +100,10 @@ def _add_service(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tls-cert", metavar="FILE", help="serve https with this PEM certificate (chain)")
     parser.add_argument("--tls-key", metavar="FILE", help="its private key, unless that is in the same file")
+    parser.add_argument("--name", help="say who served a reply: header `x-served-by: NAME`")
+    parser.add_argument(
+        "--share-port", type=int, metavar="PORT", help="this port, with others that say so too: connections are spread"
+    )
     parser.add_argument("--log", action="store_true", help="log requests to stderr")
 
 
@@ -96,6 +112,10 @@ def _add_script(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--ttft-ms", type=float, default=50.0, help="milliseconds to the first token")
     group.add_argument("--gap-ms", type=float, default=10.0, help="milliseconds between tokens")
     group.add_argument("--tokens", type=int, default=100, help="tokens of a reply, whatever is asked")
+    group.add_argument("--slots", type=int, metavar="N", help="streams at once; others wait. Default: no limit")
+    group.add_argument(
+        "--drift", type=float, default=0.0, metavar="SHARE", help="slots are drawn anew, so far off, after each pause"
+    )
 
 
 def _add_around(group: argparse._ArgumentGroup) -> None:

@@ -49,7 +49,10 @@ async def _serve(options: SimulatorOptions, key: str | None) -> None:
         loop.add_signal_handler(number, stops.release)
     clients: set[Connection] = set()
     service = Service(options, load_vocabulary(), loop, key)
-    server = await loop.create_server(lambda: Connection(service, clients), options.host, options.port, backlog=4096)
+    port, shared = (options.port, None) if options.share_port is None else (options.share_port, True)
+    server = await loop.create_server(
+        lambda: Connection(service, clients), options.host, port, backlog=4096, reuse_port=shared
+    )
     gc.freeze()  # what is here stays: no collection walks it
     _say_ready("https" if options.tls_cert else "http", options.host, server.sockets[0].getsockname()[1])
     await stops.acquire()

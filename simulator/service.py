@@ -17,6 +17,7 @@ from simulator.metrics import Metrics
 from simulator.options import SimulatorOptions
 from simulator.profiles import PROFILES
 from simulator.requests import Chat
+from simulator.slots import Slots
 from simulator.streams import EngineSource, Script, Source
 from simulator.vocabulary import Vocabulary, contents
 
@@ -38,6 +39,8 @@ class Service:
         self.metrics = Metrics(self.profile.max_model_len, self.profile.kv_blocks, time.time())
         self.source = self._source()
         self.around = self._around()
+        self.told = () if options.name is None else (b"x-served-by: " + options.name.encode(),)
+        self.stream_head = wire.with_headers(wire.STREAM_HEAD, self.told)
         self.events = wire.Events(options.model or ("scripted" if options.scripted else f"simulated-{options.profile}"))
         self.draw = Draw(options.faults, random.Random(options.seed))
         self._jobs = count(1)
@@ -45,7 +48,8 @@ class Service:
     def _source(self) -> Source:
         options = self.options
         if options.scripted:
-            return Script(options.ttft_ms / 1000, options.gap_ms / 1000, self.metrics, self.loop)
+            slots = Slots(options.slots, options.drift, random.Random(options.seed))
+            return Script((options.ttft_ms / 1000, options.gap_ms / 1000), self.metrics, self.loop, slots)
         return EngineSource(Engine(self.profile, random.Random(options.seed)), self.metrics, self.loop)
 
     def _around(self) -> Around | None:

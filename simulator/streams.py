@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
+from collections import deque
 from collections.abc import Callable
 from itertools import count
 from typing import Protocol
@@ -12,6 +13,7 @@ from typing import Protocol
 from simulator.alarm import Alarm
 from simulator.engine import Emission, Engine, Job, Load
 from simulator.metrics import Metrics
+from simulator.slots import Slots
 
 Take = Callable[[Emission], None]  # what a stream does with its next token
 
@@ -85,10 +87,17 @@ class EngineSource:
 
 
 class Script:
-    """Streams of exact times, each counted from its request's last byte: a late token does not delay the next."""
+    """Streams of exact times, each counted from its request's last byte: a late token does not delay the next.
 
-    def __init__(self, ttft_s: float, gap_s: float, metrics: Metrics, loop: asyncio.AbstractEventLoop) -> None:
-        self._ttft_s, self._gap_s, self._metrics = ttft_s, gap_s, metrics
+    With limited slots a stream may have to wait, first come, first served; its times count from when it gets one.
+    """
+
+    def __init__(
+        self, times: tuple[float, float], metrics: Metrics, loop: asyncio.AbstractEventLoop, slots: Slots
+    ) -> None:
+        self._ttft_s, self._gap_s = times  # to the first token, and from one to the next
+        self._metrics, self._slots = metrics, slots
+        self._waiting: deque[tuple[Job, Take]] = deque()
         self._heap: list[tuple[float, int, int, Job, Take]] = []  # (due, order, number, job, take)
         self._order = count()
         self._running: dict[int, Job] = {}
@@ -96,19 +105,36 @@ class Script:
 
     @property
     def load(self) -> Load:
-        """Streams under way; a script has no queue and no memory."""
-        return Load(running=len(self._running))
+        """Streams under way and waiting for a slot; a script has no memory."""
+        return Load(running=len(self._running), waiting=len(self._waiting))
 
     def submit(self, job: Job, arrived_s: float, take: Take) -> None:
         """Schedule a stream."""
-        job.arrived_s = job.started_s = arrived_s
+        job.arrived_s = arrived_s
+        if self._slots.free(len(self._running), arrived_s):
+            self._start(job, take, arrived_s)
+        else:
+            self._waiting.append((job, take))
+
+    def _start(self, job: Job, take: Take, now: float) -> None:
+        job.started_s = now
         self._running[job.id] = job
-        heapq.heappush(self._heap, (arrived_s + self._ttft_s, next(self._order), 0, job, take))
+        heapq.heappush(self._heap, (now + self._ttft_s, next(self._order), 0, job, take))
         self._arm()
+
+    def _leave(self, now: float) -> None:
+        """A stream has ended: its slot is the longest waiting one's."""
+        self._slots.ended(now)
+        while self._waiting and self._slots.free(len(self._running), now):
+            self._start(*self._waiting.popleft(), now)
 
     def cancel(self, job: Job) -> None:
         """Its client is gone; its place in the heap goes when it is due."""
         if self._running.pop(job.id, None) is not None:
+            self._metrics.aborted(job)
+            self._leave(time.monotonic())
+        elif any(one is job for one, _ in self._waiting):
+            self._waiting = deque((one, take) for one, take in self._waiting if one is not job)
             self._metrics.aborted(job)
 
     def close(self) -> None:
@@ -138,5 +164,6 @@ class Script:
         emission = Emission(job, number, job.latest_s, last)
         if last:
             del self._running[job.id]
+            self._leave(job.latest_s)
         self._metrics.token(emission)
         take(emission)
