@@ -24,6 +24,7 @@ from locustfiles._booking import Exchange, Span, sample_of
 from locustfiles._dialects import Reply
 from locustfiles._due import Due, Hub
 from locustfiles._pace import Pace
+from locustfiles._replica import served_by
 from locustfiles._services import Service, require_keys, services
 from locustfiles._sizing import output_tokenizer
 from locustfiles._texts import texts_of_master
@@ -193,7 +194,9 @@ class Swarm:
         counted = self._client_tokens(exchange.reply, step.id if step else None)
         self._requests += 1
         sample, gaps, censored = sample_of(exchange, self.worker, f"{self._session}-{self._requests}", window, counted)
-        self.service(turn.order, turn.lane).insight.book(exchange.reply, sample)
+        service = self.service(turn.order, turn.lane)
+        service.insight.book(exchange.reply, sample)
+        sample.replica = served_by(exchange.reply.headers, service.arm.replica_header)
         if sample.schedule_lag_s is not None:
             self._open.lag(turn, sample.schedule_lag_s)
         if step is not None:

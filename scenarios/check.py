@@ -71,6 +71,8 @@ def _check_arm(arm: Arm, at: Where, environment: Mapping[str, str]) -> None:
         raise Wrong((*at, "proxy"), arm.proxy, 'expected "http://HOST:PORT"')
     if arm.ready is not None and not is_url(arm.ready, ("http", "https"), base=False):
         raise Wrong((*at, "ready"), arm.ready, 'expected "http://HOST:PORT/health" or https://')
+    if arm.replica_header is not None and not HEADER_NAME.fullmatch(arm.replica_header):
+        raise Wrong((*at, "replica_header"), arm.replica_header, 'expected a header\'s name, such as "x-served-by"')
     if arm.client_key is not None and arm.client_cert is None:
         raise Wrong((*at, "client_cert"), MISSING, "client_key is given, and a key needs its certificate")
     for key, addresses in (("metrics", arm.metrics), ("gpu", arm.gpu)):

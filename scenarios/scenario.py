@@ -71,6 +71,7 @@ class Arm(Frozen, frozen=True):
     before: str | None = None
     ready: str | None = None
     replicas: Count = 1
+    replica_header: str | None = None
     connection: Literal["keep", "fresh"] = "keep"
     cost: Cost | None = None
 

@@ -81,3 +81,10 @@ def test_limits_by_cell_are_enough(tmp_path: Path) -> None:
     by_errors = loaded(tmp_path, "[slo]\nerror_rate = 0.01\n[search]\n")
     assert by_cell.search is not None
     assert by_errors.search is not None
+
+
+def test_a_replica_header_is_a_headers_name(tmp_path: Path) -> None:
+    """What names who served is a header; anything else is refused."""
+    assert loaded(tmp_path, 'replica_header = "X-Served-By"\nreplicas = 4\n').arms["a"].replicas == 4
+    with pytest.raises(ScenarioError, match=r"arms\.a\.replica_header"):
+        loaded(tmp_path, 'replica_header = "served by"\n')
