@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from exporters.chunks import read_chunks
 from exporters.files import RESPONSES, RecordError, StepRecord, WorkerPart, read_manifest, read_steps
-from exporters.rows import pack, read_rows, step_rows, unpack, window_rows
+from exporters.rows import pack, read_rows, step_rows, unpack, warm_up_rows, window_rows
 from exporters.samples import read_samples
 from exporters.writer import RunWriter, convert
 from scenarios.load import scenario_from_wire
@@ -66,6 +66,10 @@ class Run:
     def lives(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Some columns of every request of a step, in its window or around it, in pieces."""
         return step_rows(self.directory, columns)
+
+    def warm_ups(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Some columns of the requests that warmed a service up, in pieces."""
+        return warm_up_rows(self.directory, columns)
 
     def server(self) -> pa.Table:
         """Samples of the engines' own metrics in the order of their times; empty when none were taken."""

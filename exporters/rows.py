@@ -174,6 +174,11 @@ def step_rows(directory: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
     return _selected(directory, columns, pc.field("step").is_valid())
 
 
+def warm_up_rows(directory: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Some columns of the rows of warm-ups, which belong to no step."""
+    return _selected(directory, columns, pc.field("phase") == "warmup")
+
+
 def _selected(directory: Path, columns: Sequence[str], inside: pc.Expression) -> Iterator[pa.Table]:
     if (directory / PARQUET).exists():
         try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from reports.definitions import name_of
-from reports.tables import Column, Shown, Table, absent, cell_name
-from reports.units import count, duration, number
+from reports.tables import Column, Shown, Table, absent, cell_name, label
+from reports.units import count, duration, number, share
 
 Summary = dict[str, Any]
 PARTS = (
@@ -112,3 +112,50 @@ def added_figures(summary: Summary) -> list[tuple[str, str, str]]:
             text, half = _estimate(one[part])
             shown.append((name[:1].upper() + name[1:], text, f"{cell_name(one['cell'])}, 1 user; {half or ONE_BLOCK}"))
     return shown
+
+
+def life_tables(summary: Summary) -> list[Table]:
+    """Warm-up, and what the engines do when nobody asks."""
+    life = summary.get("life") or {}
+    return [table for table in (_warm_up(life.get("warm_up")), _rest(life.get("rest"))) if table is not None]
+
+
+def _warm_up(found: list[dict[str, Any]] | None) -> Table | None:
+    if not found:
+        return None
+    columns = (
+        Column("arm", None, False), Column("visits"), Column("after idle"), Column("first request"),
+        Column("those after it"), Column("warm-up", "life"),
+    )  # fmt: skip
+    rows = []
+    for one in found:
+        text, half = _estimate(one["extra_s"])
+        idle = Shown(duration(one["idle_s"])) if "idle_s" in one else absent("only one visit")
+        rows.append((
+            label(one["arm"]), Shown(count(one["passes"])), idle, Shown(duration(one["first_s"])),
+            Shown(duration(one["following_s"])), Shown(text, None if half else ONE_BLOCK, half),
+        ))  # fmt: skip
+    return Table("Warm-up: the first request of a visit, alone, against those after it", columns, tuple(rows))
+
+
+def _rest(found: list[dict[str, Any]] | None) -> Table | None:
+    if not found:
+        return None
+    columns = (
+        Column("arm", None, False), Column("times"), Column("cool-down", "life"), Column("sampled every"),
+        Column("KV in use before", "life"), Column("KV in use after", "life"),
+    )  # fmt: skip
+    rows = tuple(
+        (
+            label(one["arm"]), Shown(count(one["gaps"])), Shown(f"≤ {duration(one['cool_down_s'])}"),
+            Shown(duration(one["resolution_s"])), _share(one.get("kv_before")), _share(one.get("kv_after")),
+        )
+        for one in found
+    )  # fmt: skip
+    return Table("At rest: the engine after the last request of a visit", columns, rows)
+
+
+def _share(value: float | None) -> Shown:
+    return (
+        absent("the engine does not tell, or was never seen at rest before") if value is None else Shown(share(value))
+    )

@@ -111,12 +111,20 @@ DEFINITIONS: dict[str, Definition] = {
         "More output tokens: likewise × the model’s TPOT. Own work is the rest. At higher rungs other requests wait in "
         "the same queue: there the difference is called service effect. Nothing of this is gated.",
     ),
+    "life": Definition(
+        "warm-up, cool-down, clean-up",
+        "",
+        "Warm-up: how much longer the first request of a visit takes, which is alone and comes after idle, than the "
+        "median of those after it at 1 user; 95 % interval over visits. Cool-down: at most so long after the last "
+        "request of a visit nothing ran or waited in the engine (the first sample that shows it). Clean-up: KV memory "
+        "in use at rest, at the end against before the first request; more of it is not given back.",
+    ),
     "fan_out": Definition(
         "model calls",
         "",
         "Calls that the service makes to models for one request, with the tokens of all of them, as each reply tells; "
-        "or as the engine's counters grew in the windows, divided by our requests, when nobody else was served. At once: "
-        "calls in the engine (running and waiting, sampled) per request in flight; above 1 they ran side by side.",
+        "or as the engine's counters grew in the windows, divided by our requests, when nobody else was served. At "
+        "once: calls in the engine (running and waiting, sampled) per request in flight; above 1: side by side.",
     ),
     "schedule_lag_s": Definition(
         "schedule lag", "sent − due", "Open loop: how late the generator itself sent a request. Never called queue."

@@ -85,7 +85,7 @@ def _service(summary: dict[str, Any]) -> dict[str, Any]:
         "stages": where.stages_table(points),
         "calls": where.calls_table(points),
         "isolation": added.added_tables(summary),
-        "life": None,
+        "life": added.life_tables(summary),
     }
 
 

@@ -42,6 +42,7 @@ def render_markdown(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         *search_tables.search_tables(summary),
         latency.points_table(here) if here else None,
         *added.added_tables(summary),
+        *added.life_tables(summary),
         where.stages_table(here),
         where.calls_table(here),
         effects.capacity_table([] if summary.get("search") else summary["capacity"], []),

@@ -18,6 +18,7 @@ from reports.engines import engine_figures, sampling_warnings
 from reports.fleet import fleet_figures, users_by_worker
 from reports.inside import inside_figures
 from reports.isolated import isolation, isolation_warnings
+from reports.life import life_cycle, life_warnings
 from reports.measured import Measured, counting, measured_steps
 from reports.pairs import all_pairs
 from reports.places import held_to_places
@@ -41,7 +42,7 @@ def summarize(run: Run) -> dict[str, Any]:
     isolated = isolation(run, steps, scenario)
     if isolated is not None:  # a model and a service around it are no change of one another: nothing is judged
         pairs, textual = [], []
-    counted = counted_calls(run, steps, scenario)
+    counted, life = counted_calls(run, steps, scenario), life_cycle(run, steps, scenario)
     compared = comparisons(pairs, scenario)
     rungs = rung_slos(steps, scenario)
     stopped = stopped_why(run.manifest)
@@ -56,6 +57,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "points": with_calls(points(matrix), counted, scenario),
         "comparisons": compared,
         **({} if isolated is None else {"isolation": isolated}),
+        **({"life": life} if life else {}),
         **({"search": searched} if searched else {}),
         "capacity": search_capacities(searched) if searched else capacities(rungs, scenario),
         "cost": {},
@@ -68,6 +70,7 @@ def summarize(run: Run) -> dict[str, Any]:
             *dependence_warnings(textual, pairs),
             *isolation_warnings(isolated),
             *calls_warnings(counted),
+            *life_warnings(life),
             *stage_warnings(steps, scenario),
             *warnings(steps),
         ],

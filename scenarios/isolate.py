@@ -36,3 +36,8 @@ def check_isolate(scenario: Scenario) -> None:
     if scenario.ladder.rate or 1 not in scenario.ladder.concurrency:
         text = "needs a rung of 1 user, at which nobody else's request is in the way: ladder.concurrency = [1]"
         raise Wrong(at, True, text)
+
+
+def looks_inside(scenario: Scenario) -> bool:
+    """Whether a scenario asks what a service does beside calling its model."""
+    return scenario.compare.isolate or any(arm.stages is not None for arm in scenario.arms.values())

@@ -15,6 +15,7 @@ from exporters.fleet import Answer, Lane
 from exporters.record import StepRecord, WorkerPart
 from exporters.sample import Step
 from exporters.validity import why_invalid
+from scenarios.isolate import looks_inside
 from scenarios.scenario import Scenario
 from shapes._closed import GRACE_S, ClosedLoop
 from shapes._crew import Change, Crew
@@ -25,6 +26,7 @@ from shapes._plan import Pass, Rung
 from shapes._progress import RunProgress
 from shapes._switch import Switch
 
+REST_SAMPLES = 3  # of which two are there for certain, whenever the first is taken
 KEPT_FACTS = ("cpu", "steal", "stall_s", "achieved")
 PREPARE_TIMEOUT_S, COLLECT_TIMEOUT_S = 300.0, 300.0
 
@@ -80,6 +82,7 @@ class Conductor:
                 if all(record.valid for record in records):
                     break
         self.drain()
+        self._rest()
 
     def drain(self) -> None:
         """Let every request in flight end, then have no users."""
@@ -90,6 +93,11 @@ class Conductor:
         if self.scenario.record == "chunks":
             self.crew.command("collect")
             self._wait(self.crew.answered, COLLECT_TIMEOUT_S)
+
+    def _rest(self) -> None:
+        """Leave the engines of a service alone until samples have seen them at rest: cool-down and clean-up."""
+        if looks_inside(self.scenario) and any(arm.metrics for arm in self.scenario.arms.values()):
+            self._wait(lambda: False, REST_SAMPLES / self.scenario.sampling.hz)
 
     def _warm_up(self, pass_: Pass) -> None:
         """One unmeasured request of each user; its E2E is the first stagger's spread, and how long to settle."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from exporters.record import RecordError, Run
+from scenarios.isolate import looks_inside
 from scenarios.load import load_scenario, scenario_from_wire
 from scenarios.scenario import Scenario
 from shapes._shape import new_directory
@@ -57,9 +58,8 @@ def free_port() -> int:
 def locust_options(scenario: Scenario, directory: Path) -> list[str]:
     """Entry files by the arms' api; Locust's own output goes into the run directory, not onto the terminal."""
     api = next(iter(scenario.arms.values())).api
-    staged = scenario.compare.isolate or any(arm.stages for arm in scenario.arms.values())
     shape = "search" if scenario.search else "arrivals" if scenario.ladder.rate else "ladder"
-    entry = "service" if staged else ENTRIES.get(api, "chat")
+    entry = "service" if looks_inside(scenario) else ENTRIES.get(api, "chat")
     entries = f"{ROOM / 'locustfiles' / entry}.py,{ROOM / 'shapes' / shape}.py"
     quiet = ["--headless", "--only-summary", "--logfile", str(directory / "locust.log")]
     return ["-f", entries, *quiet, "--json-file", str(directory / "locust")]

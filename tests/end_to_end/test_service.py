@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from exporters.record import Run
+from reports.calls import counted_calls
+from reports.measured import measured_steps
 from simulator.process import served
 from tests.end_to_end.service import front_door, read
 
@@ -22,12 +24,15 @@ name = "service"
 seed = 3
 [arms.direct]
 url = "{direct}"
+metrics = ["{direct}/metrics"]
 [arms.service]
 url = "{service}"
 metrics = ["{service}/metrics"]
 [arms.service.stages]
 headers = {{ retrieve = "x-retrieve-ms" }}
 calls = "usage.calls"
+[sampling]
+hz = 10
 [compare]
 isolate = true
 [ladder]
@@ -124,3 +129,29 @@ def test_nothing_between_the_arms_is_judged(measured: Measured) -> None:
     assert "nothing between the two arms is gated" in " ".join(measured.summary["verdict"]["reasons"])
     assert measured.summary["comparisons"] == []
     assert "service: stages: retrieve, preprocess, model, postprocess; model calls: 2" in measured.done.stderr
+
+
+def test_the_engine_s_counters_tell_the_same_calls(measured: Measured) -> None:
+    """Without the reply's list: a mean of 2 calls and their tokens from samples of the engine, and how many at once."""
+    run = Run.open(measured.out)
+    counted = counted_calls(run, measured_steps(run), run.scenario)
+
+    assert (counted.foreign, len(counted.places)) == (0.0, 2)
+    for (cell, users), found in counted.places.items():
+        assert users == 1
+        assert found["calls"]["mean"] == pytest.approx(2, rel=0.1)  # a window's edges cut a request of ten
+        assert found["input_tokens"]["mean"] == pytest.approx(2 * (SIZES[cell.input] + MORE), rel=0.1)
+        model = fmean(told["stages"]["model"] / told["total_s"] for _, told in measured.pairs("service", cell.input))
+        assert found["at_once"] == pytest.approx(model, abs=0.2)
+
+
+def test_the_life_cycle_of_a_healthy_service(measured: Measured) -> None:
+    """The first request of a visit takes no 20 ms more, the engines are at rest at once, and give all memory back."""
+    life = measured.summary["life"]
+
+    assert {one["arm"]: one["passes"] for one in life["warm_up"]} == {"direct": 8, "service": 8}
+    assert all(abs(one["extra_s"]["mean"]) < 0.02 for one in life["warm_up"])
+    assert {one["arm"] for one in life["rest"]} == {"direct", "service"}
+    for one in life["rest"]:
+        assert one["cool_down_s"] <= 0.05 + one["resolution_s"] < 0.25
+        assert one["kv_after"] == one["kv_before"] == 0
