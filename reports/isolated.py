@@ -20,8 +20,8 @@ COLUMNS = (
 )  # fmt: skip
 PREFILL = "prefill"  # the name of the stage by which a model tells its prefill time
 NO_SLOPE = (
-    "the model's time for an input token is not known: give the matrix a second input size, or the model's arm a stage "
-    "named prefill"
+    "the model's time for an input token is not known: give the matrix a second input size at 1 user ([ladder] at = "
+    "1), or the model's arm a stage named prefill"
 )
 NO_USAGE = "input tokens of both arms are not known: turn usage on in the service"
 EFFECTS = ("ttft_s", "e2e_s")

@@ -98,8 +98,8 @@ def prefill(cells: Sequence[Turns]) -> Prefill | None:
     slopes = {}
     for block in sorted({block for known in tokens for block in known}):
         here = [(n[block], t[block]) for n, t in zip(tokens, times, strict=True) if block in n and block in t]
-        x, y = np.array(here).T
-        if np.ptp(x) >= LEAST_TOKENS:
+        x, y = np.array(here).reshape(-1, 2).T
+        if len(x) and np.ptp(x) >= LEAST_TOKENS:
             slopes[block] = float(np.polynomial.polynomial.polyfit(x, y, 1)[1])
     if slopes:
         sizes = sorted(round(float(np.mean(list(known.values())))) for known in tokens if known)

@@ -42,10 +42,10 @@ def stage_names(points: list[Point]) -> list[str]:
 def legend(points: list[Point]) -> list[tuple[str, str]]:
     """Each stage's name with a swatch of its colour."""
     names = stage_names(points)
-    known = [(plain(name.removesuffix("_s"), 40), _colour(names, name)) for name in names]
+    known = [(plain(name.removesuffix("_s"), 40), _fill(names, name)) for name in names]
     if not known:
         return []
-    return [(name, _swatch(colour)) for name, colour in [*known, ("unexplained", REST_COLOUR)]]
+    return [(name, _swatch(fill)) for name, fill in [*known, ("unexplained", _fill(names, REST))]]
 
 
 def _title(point: Point) -> str:
@@ -64,18 +64,22 @@ def _bar(stages: dict[str, Any], names: list[str]) -> str:
     drawn, left = [], 0.0
     for name, part in parts:
         width = BAR * part / whole
-        drawn.append(f'<rect x="{left:.1f}" y="0" width="{width:.1f}" height="{HIGH}" fill="{_colour(names, name)}"/>')
+        drawn.append(f'<rect x="{left:.1f}" y="0" width="{width:.1f}" height="{HIGH}" {_fill(names, name)}/>')
         left += width
     box = f'viewBox="0 0 {BAR} {HIGH}" preserveAspectRatio="none"'
     return f'<svg {box} width="100%" height="{HIGH}" aria-hidden="true" class="stack">{"".join(drawn)}</svg>'
 
 
-def _colour(names: list[str], name: str) -> str:
-    return REST_COLOUR if name == REST else COLOURS[names.index(name) % len(COLOURS)]
+def _fill(names: list[str], name: str) -> str:
+    """A stage's colour as SVG attributes; beyond six stages the colours come again, fainter each time."""
+    if name == REST:
+        return f'fill="{REST_COLOUR}"'
+    cycle, number = divmod(names.index(name), len(COLOURS))
+    return f'fill="{COLOURS[number]}" fill-opacity="{0.62**cycle:.2g}"'
 
 
-def _swatch(colour: str) -> str:
-    box = f'<rect width="14" height="14" fill="{colour}"/>'
+def _swatch(fill: str) -> str:
+    box = f'<rect width="14" height="14" {fill}/>'
     return f'<svg viewBox="0 0 14 14" width="14" height="14" aria-hidden="true" class="swatch">{box}</svg>'
 
 

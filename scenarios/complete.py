@@ -18,7 +18,7 @@ from scenarios.wrong import Where, Wrong, printable, unknown
 replace = msgspec.structs.replace
 Part = TypeVar("Part", Arm, Tasks)
 
-DEFAULT_AT = 8  # the operating point: the highest rung up to here
+DEFAULT_AT = 8  # the operating point: the highest rung up to here; with isolation 1, where every cell is then paired
 FILES = ("api_key_file", "ca_file", "client_cert", "client_key")  # of an arm
 ACCEPTED_CELLS = '"all", or a list such as ["short/short", "long/medium"]'
 
@@ -35,7 +35,7 @@ def complete(scenario: Scenario, given: dict[str, Any], locate: Callable[[str, W
     whole = replace(
         scenario,
         arms=arms,
-        ladder=_with_at(ladder, rungs),
+        ladder=_with_at(ladder, rungs, 1 if scenario.compare.isolate else DEFAULT_AT),
         matrix=matrix,
         tasks=scenario.tasks and _located(scenario.tasks, ("tasks",), ("file",), locate),
         plan=_with_blocks(scenario.plan, given.get("plan", {}), len(arms), matrix.cells),
@@ -81,9 +81,9 @@ def _cell_name(name: Any, crossed: dict[str, Cell], at: Where) -> str:
     return plain
 
 
-def _with_at(ladder: Ladder, given: dict[str, Any]) -> Ladder:
+def _with_at(ladder: Ladder, given: dict[str, Any], highest: int) -> Ladder:
     rungs = tuple(sorted(ladder.rungs))
-    at = ladder.at if "at" in given else max((rung for rung in rungs if rung <= DEFAULT_AT), default=rungs[0])
+    at = ladder.at if "at" in given else max((rung for rung in rungs if rung <= highest), default=rungs[0])
     return replace(ladder, **{"rate" if ladder.rate else "concurrency": rungs}, at=at)
 
 

@@ -32,7 +32,7 @@ def preview(console: Console, scenario: Scenario, plan: Plan, estimate: Estimate
     console.print(
         f"{estimate.input_tokens:,} tokens in, {estimate.output_tokens:,} tokens out{_money(estimate, scenario)}"
     )
-    if estimate.mde is not None:
+    if estimate.mde is not None and not scenario.compare.isolate:  # between a model and a service nothing is proven
         ttft = f", in TTFT {estimate.mde_ttft:.0%}" if estimate.mde_ttft is not None else ""
         console.print(f"smallest change it could prove in TPOT or E2E: {estimate.mde:.1%}{ttft} ({_of(noise)})")
     switches = sum(scenario.arms[arm].before is not None for arm in brought_up(plan))

@@ -116,6 +116,8 @@ class Incoming:
             if event == b"[DONE]":
                 self.done = True
             elif isinstance(self._decoder, LineDecoder):
+                if self.seen is not None:
+                    self.seen.take([event])
                 with suppress(*UNREADABLE):
                     self._take(self.decode(event), self._at)
 

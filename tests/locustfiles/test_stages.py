@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from exporters.sample import Sample, Timeline
 from locustfiles._dialects import DIALECTS
 from locustfiles._framing import Framing
+from locustfiles._services import Service
 from locustfiles._stages import Calls, Insight, calls_of, server_timing
+from scenarios.scenario import Arm, JsonApi, Request
 from scenarios.stages import MOST_STAGES, Stages
 
 HEADER = {"server-timing": "queue;dur=2.5, model;desc=x;dur=40"}
@@ -174,3 +176,26 @@ def test_the_check_says_what_is_not_there() -> None:
     assert "not found in the reply: queue, calls" in text
     assert Insight(None).finding(told(None, headers={**EVENTS, **HEADER})) == ("ok", "stages: queue, model")
     assert Insight(None).finding(told(None)) is None
+
+
+def test_a_last_line_without_its_end_has_its_fields() -> None:
+    """NDJSON whose last line lacks its line end: the stage in it is read like any other."""
+    api = JsonApi(body='{"p": "{{prompt}}"}', text="text", stream="ndjson")
+    asked = Stages(fields={"rank": "timings.rank_ms"})
+    service = Service("a", Arm(url="http://127.0.0.1:1", api="json", json=api, stages=asked), Request())
+    reply = service.reply(array("q"))
+    reply.begin(200, {"content-type": "application/x-ndjson"})
+    reply.feed(b'{"text": "x"}\n{"text": "y", "timings": {"rank_ms": 4}}', 1)
+    reply.close()
+    sample = told(None)
+    service.insight.book(reply, sample)
+
+    assert stages(sample) == {"rank": 0.004}
+
+
+@pytest.mark.parametrize(("stages", "asks"), [(Stages(), True), (None, False)])
+def test_trailers_are_asked_for_where_stages_are(stages: Stages | None, asks: bool) -> None:
+    """A server may keep its trailers from a client that does not say TE: trailers."""
+    service = Service("a", Arm(url="http://127.0.0.1:1", stages=stages), Request())
+
+    assert (service._headers.get("te") == "trailers") == asks

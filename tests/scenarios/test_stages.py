@@ -62,6 +62,7 @@ def test_direct_is_the_baseline_wherever_it_stands(tmp_path: Path) -> None:
 
     assert (scenario.compare.baseline, scenario.compare.candidate) == ("direct", "service")
     assert scenario.plan.blocks == 6
+    assert scenario.ladder.at == 1  # so that every cell is measured where it can be paired
 
 
 @pytest.mark.parametrize(
