@@ -95,9 +95,8 @@ def added_words(summary: Summary) -> str:
     said = f"{service} adds {text} ({half or 'one block'}) to {model} in {cell_name(one['cell'])} at 1 user"
     if "own_work_s" not in one:
         return said
-    own, _ = _estimate(one["own_work_s"])
-    more, _ = _estimate(one["more_input_s"])
-    return f"{said}: {more} for more input tokens, {own} of its own work"
+    parts = [f"{_estimate(one[part])[0]} for {name}" for part, name in PARTS[2:4] if part in one]
+    return f"{said}: {', '.join(parts)}, {_estimate(one['own_work_s'])[0]} of its own work"
 
 
 def added_figures(summary: Summary) -> list[tuple[str, str, str]]:

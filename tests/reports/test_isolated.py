@@ -46,14 +46,17 @@ def summary(folder: Path, asked: Scenario, change: Change = lambda sample: sampl
                 for users in (1, 2) if cell.input == "short" else (1,):
                     _step(writer, Step(id=f"b{block}-{cell.name}-{users}-{arm}", workload="matrix", arm=arm,
                                        block=block, cell=cell, concurrency=users), change)  # fmt: skip
+            if asked.tasks is not None:
+                _step(writer, Step(id=f"b{block}-tasks-{arm}", workload="task", arm=arm, block=block, cell=None,
+                                   concurrency=1), change)  # fmt: skip
     writer.finish()
     convert(folder / "run")
     return summarize(Run.open(folder / "run"))
 
 
 def _step(writer: RunWriter, step: Step, change: Change) -> None:
-    assert step.cell is not None
-    rows = [changed for turn in range(12) if (changed := change(_sample(step, step.cell, turn))) is not None]
+    cell = step.cell or Cell(input="own", output="own", input_tokens=500, output_tokens=10)
+    rows = [changed for turn in range(12) if (changed := change(_sample(step, cell, turn))) is not None]
     tally = StepTally()
     tally.finished = float(len(rows))
     writer.rows(pack(rows))
@@ -143,3 +146,38 @@ def test_the_page_says_it(tmp_path: Path) -> None:
         assert "of its own work" in report
         assert "What service adds to direct, at 1 user" in report
         assert "may ship" not in report
+
+
+def test_the_user_s_own_prompts_are_paired_too(tmp_path: Path) -> None:
+    """Tasks at 1 user have a processing time as cells have; their slope is the cells'."""
+    found = summary(tmp_path, scenario(tasks={"concurrency": 1, "requests": 48}))
+    (tasks,) = [one for one in found["isolation"]["processing"] if one["cell"] is None]
+
+    assert (tasks["pairs"], tasks["more_input_tokens"]) == (48, 200)
+    assert tasks["own_work_s"]["mean"] == pytest.approx(OWN_S)
+    assert list(jsonschema.Draft202012Validator(SCHEMA).iter_errors(found)) == []
+
+
+def test_a_service_that_does_not_stream(tmp_path: Path) -> None:
+    """Its reply comes whole: the processing time is there, the part before the first token is absent."""
+
+    def whole(sample: Sample) -> Sample:
+        if sample.arm == "service":
+            sample.ttft_s = sample.tpot_s = None
+        return sample
+
+    found = summary(tmp_path, scenario(), whole)
+    one = found["isolation"]["processing"][0]
+
+    assert one["own_work_s"]["mean"] == pytest.approx(OWN_S)
+    assert "before_first_s" not in one
+
+
+def test_other_prompts_in_the_same_turns_are_no_pairs(tmp_path: Path) -> None:
+    """An arm that was asked something else has no twin there: said, and nothing is concluded."""
+
+    def other(sample: Sample) -> Sample:
+        sample.prompt_id = f"{sample.arm}-{sample.prompt_id}"
+        return sample
+
+    assert summary(tmp_path, scenario(), other)["verdict"]["status"] == "inconclusive"
