@@ -8,6 +8,7 @@ import sys
 BENCHMARKS = (
     "clock",
     "arrivals",
+    "search",
     "tls",
     "streams",
     "workers",

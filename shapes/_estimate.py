@@ -140,7 +140,9 @@ def refusal(estimate: Estimate, scenario: Scenario) -> str | None:
 
 def _way_out(scenario: Scenario, limit: str, excess: float) -> str:
     ways = []
-    if scenario.plan.design == "full":
+    if scenario.search is not None:
+        ways.append("take fewer search.probes")
+    elif scenario.plan.design == "full":
         cross = msgspec.structs.replace(scenario, plan=msgspec.structs.replace(scenario.plan, design="cross"))
         ways.append(f'take plan.design = "cross" (about {_time(estimate(make_plan(cross), cross).seconds)})')
     fitting = int(scenario.plan.blocks / excess)

@@ -41,6 +41,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a run will do, in order. Blocks count from 1."""
 
     passes: tuple[Pass, ...]
+    at_most: bool = False  # a search decides as it goes, and may end sooner
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -50,7 +51,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def make_plan(scenario: Scenario) -> Plan:
     """The plan of a complete scenario; of a search, which decides as it goes, the longest that it may become."""
-    return Plan(passes=tuple(one for visit in visits(scenario) for one in _passes(scenario, visit)))
+    passes = tuple(one for visit in visits(scenario) for one in _passes(scenario, visit))
+    return Plan(passes=passes, at_most=scenario.search is not None)
 
 
 def _passes(scenario: Scenario, visit: Visit) -> list[Pass]:

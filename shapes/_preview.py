@@ -10,7 +10,9 @@ from rich.table import Table
 from scenarios.scenario import Scenario
 from shapes._detectable import Noise
 from shapes._estimate import Estimate, rows
+from shapes._estimate import estimate as estimated
 from shapes._plan import Plan, brought_up
+from shapes._search import steady
 
 
 def preview(console: Console, scenario: Scenario, plan: Plan, estimate: Estimate, noise: Noise) -> None:
@@ -28,7 +30,10 @@ def preview(console: Console, scenario: Scenario, plan: Plan, estimate: Estimate
         name = cell.name if cell else "tasks"
         table.add_row(name, sizes, users, str(row.steps), f"{row.requests:,}", clock(row.seconds))
     console.print(table)
-    console.print(f"{estimate.steps} steps, about {clock(estimate.seconds)}, {estimate.requests:,} requests")
+    about = "at most" if plan.at_most else "about"
+    console.print(f"{estimate.steps} steps, {about} {clock(estimate.seconds)}, {estimate.requests:,} requests")
+    if scenario.search is not None:
+        console.print(searched(scenario))
     console.print(
         f"{estimate.input_tokens:,} tokens in, {estimate.output_tokens:,} tokens out{_money(estimate, scenario)}"
     )
@@ -39,6 +44,17 @@ def preview(console: Console, scenario: Scenario, plan: Plan, estimate: Estimate
     if switches:
         console.print(f"{switches} times an arm is brought up by its `before` command, which takes time of its own")
     console.print("[dim]Times assume a mid-size model on one accelerator; nothing was sent.[/]")
+
+
+def searched(scenario: Scenario) -> str:
+    """How many probes the searches of a plan take, and how long, when the service is steady."""
+    likely = steady(scenario)
+    each = len(likely.passes) // max(len({(one.block, one.arms, one.cell) for one in likely.passes}), 1)
+    assert scenario.search is not None, "a scenario with a search"
+    return (
+        f"a search takes {scenario.search.probes} probes at most, each warmed up and drained by itself; about {each} "
+        f"of a steady service: {clock(estimated(likely, scenario).seconds)} in all"
+    )
 
 
 def _of(noise: Noise) -> str:

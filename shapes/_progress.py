@@ -53,6 +53,7 @@ class Lines:
 
     def __init__(self, console: Console, plan: Plan, seconds: float) -> None:
         self._console, self._steps, self._done = console, len(plan.steps), 0
+        self._at_most = "at most " if plan.at_most else ""
         self._began, self._expected = time.monotonic(), seconds
 
     def found(self, findings: list[Any]) -> None:
@@ -67,7 +68,9 @@ class Lines:
         self._done += record.step.try_ == 1
         left = time_left(self._began, self._done, self._steps, self._expected)
         self._console.print(
-            f"{self._done}/{self._steps} {describe(record)} · {left} left", markup=False, soft_wrap=True
+            f"{self._done}/{self._at_most}{self._steps} {describe(record)} · {self._at_most}{left} left",
+            markup=False,
+            soft_wrap=True,
         )
 
     def close(self) -> None:
@@ -79,6 +82,7 @@ class Bar:
 
     def __init__(self, console: Console, plan: Plan, seconds: float) -> None:
         self._steps, self._done = len(plan.steps), 0
+        self._at_most = "at most " if plan.at_most else ""
         self._began, self._expected = time.monotonic(), seconds
         columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
         self._bar = Progress(*columns, console=console, auto_refresh=False, transient=True)
@@ -93,7 +97,7 @@ class Bar:
         """Show where the run is."""
         where = f"{step.id} · {phase}" if step else phase
         left = time_left(self._began, self._done, self._steps, self._expected)
-        self._bar.update(self._task, description=f"{left} left · {where}", refresh=True)
+        self._bar.update(self._task, description=f"{self._at_most}{left} left · {where}", refresh=True)
 
     def done(self, record: StepRecord) -> None:
         """Advance; invalid steps stay on the screen."""

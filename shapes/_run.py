@@ -214,7 +214,7 @@ def remaining(plan: Plan, run: Run) -> Plan:
         rungs = tuple(rung for rung in pass_.rungs if not {step.id for step in rung} <= done)
         if rungs:
             passes.append(msgspec.structs.replace(pass_, rungs=rungs))
-    return Plan(passes=tuple[Pass, ...](passes))
+    return Plan(passes=tuple[Pass, ...](passes), at_most=plan.at_most)
 
 
 def write_report(directory: Path) -> int:

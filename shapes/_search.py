@@ -13,7 +13,7 @@ from exporters.files import StepRecord
 from exporters.knee import SURE, Bounds, Knee, Probe, find
 from exporters.probes import bounds_of, probes_of
 from scenarios.scenario import Scenario
-from shapes._plan import Pass, probe_pass, tasks_pass, visits
+from shapes._plan import Pass, Plan, probe_pass, tasks_pass, visits
 
 WIDE_STEPS = 4  # of the tolerance: an interval wider than that is halved
 OUTER = 0.8 * (1 - SURE)  # an end is probed a little outside of where it would just be believed
@@ -37,6 +37,23 @@ def searching(scenario: Scenario, kept: Sequence[StepRecord]) -> Iterator[Pass]:
         place = (visit.block, visit.cell, visit.arms[0])
         while (load := next_load(done := probes_of(kept, scenario, place), bounds)) is not None:
             yield probe_pass(scenario, visit, len(done) + 1, load)
+
+
+def steady(scenario: Scenario) -> Plan:
+    """The plan that a search becomes when nothing varies and the knee is in the middle of what is searched."""
+    bounds = bounds_of(scenario)
+    knee = math.sqrt(bounds.start * bounds.max)
+    probes: list[Probe] = []
+    while (load := next_load(probes, bounds)) is not None:
+        probes.append(Probe(load=load, met=float(load <= knee)))
+    return Plan(
+        passes=tuple(
+            probe_pass(scenario, visit, number, probe.load)
+            for visit in visits(scenario)
+            if visit.cell is not None
+            for number, probe in enumerate(probes, start=1)
+        )
+    )
 
 
 def next_load(probes: Sequence[Probe], bounds: Bounds) -> float | None:

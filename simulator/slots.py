@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-IDLE_S = 0.1  # without a stream for so long, the next one finds another number of slots
+IDLE_S = 0.01  # without a stream for so long, the next one finds another number of slots
 
 
 class Slots:

@@ -9,15 +9,19 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from exporters.files import StepRecord
 from exporters.knee import Bounds, Finding, Probe, chance_met, find
 from exporters.tally import StepTally
 from scenarios.load import scenario_of
 from scenarios.scenario import Scenario
-from shapes._estimate import estimate
+from shapes._detectable import Noise
+from shapes._estimate import estimate, refusal
 from shapes._plan import Pass, make_plan
-from shapes._search import next_load, searching
+from shapes._preview import preview
+from shapes._progress import Lines
+from shapes._search import next_load, searching, steady
 
 ATTAIN, SHARPNESS = 0.95, 40  # at 5 % above the knee 70 % of the requests are good, at 5 % below 99 %
 USERS = Bounds(start=1, max=256, whole=True)
@@ -181,3 +185,39 @@ def test_the_plan_is_the_longest_that_a_search_may_become() -> None:
     short, long = asked(), asked(search={"max": 64, "probes": 40})
     assert len(make_plan(short).steps) == 2 * 2 * 20
     assert estimate(make_plan(long), long).seconds > 1.5 * estimate(make_plan(short), short).seconds
+
+
+def test_a_steady_service_is_what_a_plan_hopes_for() -> None:
+    """The probable plan is no longer than the longest, and made of the searches' own probes."""
+    scenario = asked()
+    likely, longest = steady(scenario), make_plan(scenario)
+    assert longest.at_most
+    assert 4 * 5 < len(likely.steps) < len(longest.steps)
+    assert {step.load for step in likely.steps} >= {1, 2, 4, 8}
+
+
+def test_the_preview_says_both(capsys: pytest.CaptureFixture[str]) -> None:
+    """`plan` says how many probes a search takes at most, and how many when the service is steady."""
+    scenario = asked()
+    plan = make_plan(scenario)
+    preview(Console(width=200), scenario, plan, estimate(plan, scenario), Noise())
+    said = capsys.readouterr().out
+    assert "80 steps, at most" in said
+    assert "a search takes 20 probes at most" in said
+    assert "of a steady service: " in said
+
+
+def test_progress_says_at_most(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody knows how many probes it will be."""
+    scenario = asked()
+    lines = Lines(Console(stderr=True, width=200), make_plan(scenario), 60.0)
+    lines.done(measured(next(searching(scenario, [])), 11.5))
+    assert capsys.readouterr().err.startswith("1/at most 80 b1-medium_medium-s1-c1-")
+
+
+def test_a_search_beyond_its_limits_is_refused_with_a_way_out() -> None:
+    """The longest search must fit into max_duration."""
+    scenario = asked(limits={"max_duration": 60})
+    refused = refusal(estimate(make_plan(scenario), scenario), scenario)
+    assert refused is not None
+    assert "take fewer search.probes" in refused
