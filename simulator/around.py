@@ -34,6 +34,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     after: tuple[tuple[str, float], ...] = ()
     calls: int = 1
     more_input: int = 0
+    lost: float = 0.0  # share of the replies that tell nothing of their stages
     truth: str | None = None  # a file for what each request took
 
     @property
@@ -42,7 +43,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.before or self.after or self.calls > 1 or self.more_input or self.truth)
 
 
-def plan_of(stages: str, calls: int, more_input: int, truth: str | None) -> Plan:
+def plan_of(stages: str, calls: int, more_input: int, lost: float = 0.0, truth: str | None = None) -> Plan:
     """The plan that options ask for; ValueError. Stages named post... come after the model, the others before it."""
     found: list[tuple[str, float]] = []
     for part in filter(None, (part.strip() for part in stages.split(","))):
@@ -52,9 +53,11 @@ def plan_of(stages: str, calls: int, more_input: int, truth: str | None) -> Plan
         found.append((name, float(given) / 1000))
     if calls < 1 or more_input < 0:
         raise ValueError(f"--fan-out {calls}, --more-input {more_input}: at least 1 and 0 are accepted")
+    if not 0 <= lost <= 1:
+        raise ValueError(f"--stages-lost {lost}: 0 to 1 is accepted")
     after = tuple(stage for stage in found if stage[0].startswith("post"))
     before = tuple(stage for stage in found if stage not in after)
-    return Plan(before=before, after=after, calls=calls, more_input=more_input, truth=truth)
+    return Plan(before=before, after=after, calls=calls, more_input=more_input, lost=lost, truth=truth)
 
 
 class Clock:
@@ -103,6 +106,7 @@ class Visit:
         self._model_s = self._ended_s = 0.0
         self._gone = False
         self._told: tuple[str, ...] = ()
+        self._silent = around.plan.lost > 0 and around.draw.random() < around.plan.lost
         self.took: dict[str, float] = {}
         self.calls: list[dict[str, int]] = []
 
@@ -125,11 +129,13 @@ class Visit:
         """What it took, by this process's own clock."""
         return {
             "arrived_ns": self._arrived_ns, "total_s": self._ended_s - self._arrived_s, "stages": self.took,
-            "calls": self.calls,
+            "calls": self.calls, "silent": self._silent,
         }  # fmt: skip
 
     def told(self) -> tuple[bytes, ...]:
         """Header lines of what is known when the head is written: Server-Timing, each stage by itself, the calls."""
+        if self._silent:
+            return ()
         known = {name: took for name, took in self.took.items() if name != MODEL or self._call is None}
         named = tuple(b"x-%s-ms: %.6f" % (name.encode(), 1000 * took) for name, took in known.items())
         self._told = tuple(known)
@@ -137,7 +143,8 @@ class Visit:
 
     def told_late(self) -> tuple[bytes, ...]:
         """Trailer lines of what was not known then."""
-        return _timing({name: took for name, took in self.took.items() if name not in self._told})
+        late = {name: took for name, took in self.took.items() if name not in self._told}
+        return () if self._silent else _timing(late)
 
     def usage(self) -> dict[str, Any]:
         """Beside the reply's own usage: that of every call, and the stages so far."""

@@ -124,6 +124,7 @@ def _add_around(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--fan-out", type=int, default=1, metavar="N", help="model calls for a request, one by one")
     group.add_argument("--more-input", type=int, default=0, metavar="N", help="tokens that it adds to each prompt")
+    group.add_argument("--stages-lost", type=float, default=0.0, metavar="SHARE", help="replies without their headers")
     group.add_argument("--truth", metavar="FILE", help="write what each request really took, a JSON line each")
 
 
@@ -145,5 +146,5 @@ def _options(given: argparse.Namespace) -> SimulatorOptions:
         stall_s=given.stall_s,
         slow_start_s=given.slow_start_s,
     )
-    around = plan_of(given.stages, given.fan_out, given.more_input, given.truth)
+    around = plan_of(given.stages, given.fan_out, given.more_input, given.stages_lost, given.truth)
     return SimulatorOptions(**fields, faults=faults, around=around)

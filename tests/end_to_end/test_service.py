@@ -14,7 +14,7 @@ from exporters.record import Run
 from reports.calls import counted_calls
 from reports.measured import measured_steps
 from simulator.process import served
-from tests.end_to_end.service import front_door, read
+from tests.end_to_end.service import front_door, read, scenario
 
 STAGES = ("--stages", "preprocess=20,retrieve=35,postprocess=10", "--fan-out", "2", "--more-input", "200")
 MORE, HIDDEN, OUTPUT = 200, 8, 24
@@ -155,3 +155,23 @@ def test_the_life_cycle_of_a_healthy_service(measured: Measured) -> None:
     for one in life["rest"]:
         assert one["cool_down_s"] <= 0.05 + one["resolution_s"] < 0.25
         assert one["kv_after"] == one["kv_before"] == 0
+
+
+def test_replies_that_lack_the_header_are_counted_once(tmp_path: Path) -> None:
+    """Some 5 % of the replies tell of no stage: one warning with the simulator's own count; the run goes on."""
+    truth = tmp_path / "truth.jsonl"
+    lost = ("--stages", "retrieve=20", "--stages-lost", "0.05", "--seed", "5", "--truth", str(truth))
+    with served("simulator", ("--scripted", "--ttft-ms", "10", "--gap-ms", "1", "--tokens", "24", *lost)) as url:
+        path = scenario(tmp_path, url, duration="3s")
+        done = front_door("run", path, "--out", tmp_path / "run", "--set", "ladder.concurrency=[2]")
+    found = read(tmp_path / "run" / "summary.json")
+    (step,) = [one for one in Run.open(tmp_path / "run").steps if one.valid]
+    rows = [row for row in Run.open(tmp_path / "run").requests().to_pylist() if row["step"] == step.step.id]
+    silent = sum(row["phase"] == "window" and row["stages"] is None for row in rows)
+    told = [one for one in map(json.loads, truth.open()) if one["silent"]]
+    (text,) = [warning["text"] for warning in found["warnings"] if warning["code"].startswith("stages missing")]
+
+    assert done.returncode == 0, done.stderr
+    assert 0 < silent <= len(told)
+    assert f"{silent} of {sum(row['phase'] == 'window' for row in rows)} ok replies" in text
+    assert found["points"][0]["stages"]["retrieve_s"]["n"] == found["points"][0]["requests"]["ok"] - silent

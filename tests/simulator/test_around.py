@@ -81,4 +81,4 @@ def test_every_call_is_in_the_engine_s_counters(service: tuple[str, Path]) -> No
 def test_wrong_stages_are_refused(stages: str) -> None:
     """One line that names what is accepted."""
     with pytest.raises(ValueError, match="NAME=MILLISECONDS is accepted"):
-        plan_of(stages, 1, 0, None)
+        plan_of(stages, 1, 0)
