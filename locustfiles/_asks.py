@@ -1,7 +1,7 @@
 """What a turn asks: the prompt, its nonce and the output length, as functions of the seed and the user's turn.
 
-The arm is no part of any key, so both arms get the same text; only when two arms share one server is the nonce salted
-with the arm's name, or the second arm would hit the first one's prefix cache.
+The arm is no part of any key, so both arms get the same text; only when two arms share one server (a service calls
+its model) is the nonce salted with the arm's name, or the second arm would hit the first one's prefix cache.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Asks:
         self._scenario, self._run_id, self.texts = scenario, run_id, texts
         self._pools = {int(tokens): pool for tokens, pool in texts.pools.items()}
         urls = [arm.url for arm in scenario.arms.values()]
-        self._salt = len(set(urls)) < len(urls)
+        self._salt = len(set(urls)) < len(urls) or scenario.compare.isolate  # a service asks the other arm's server
         self._extra = {name: extra_members(arm) for name, arm in scenario.arms.items()}
 
     def make(self, turn: Turn) -> Ask:
