@@ -14,6 +14,7 @@ import msgspec
 from exporters.knee import Bounds, Finding, Probe, find
 from exporters.probes import bounds_of, probe_of
 from reports import figures
+from reports.capacity import users
 from reports.measured import Measured
 from reports.stats import mean_interval, share_bounds
 from scenarios.places import at_once
@@ -192,17 +193,15 @@ def found_sentence(entry: dict[str, Any]) -> str:
 
 def answer(entry: dict[str, Any]) -> str:
     """What a search has found, in one sentence."""
-    unit = "users" if entry["by"] == "concurrency" else "requests/s"
-    low, high = entry.get("meets"), entry.get("misses")
+    is_rate, low, high = entry["by"] == "rate", entry.get("meets"), entry.get("misses")
+    start, end = users(entry["start"], is_rate), users(entry["max"], is_rate)
     match entry["state"]:
-        case "found":
-            return f"{low:g} {unit} meet the SLO and {high:g} do not"
+        case "found" if low is not None:
+            return f"{users(low, is_rate)} meet{'s' if low == 1 else ''} the SLO and {high:g} do not"
         case "below":
-            return (
-                f"the SLO is missed at {entry['start']:g} {unit} already, where the search starts: lower [search] start"
-            )
+            return f"the SLO is missed at {start} already, where the search starts: lower [search] start"
         case "above":
-            return f"the SLO is still met at {entry['max']:g} {unit}, where the search ends: raise [search] max"
-    begun = f"undecided above {low:g} {unit}" if low is not None else f"undecided from {entry['start']:g} {unit} on"
+            return f"the SLO is still met at {end}, where the search ends: raise [search] max"
+    begun = f"undecided above {users(low, is_rate)}" if low is not None else f"undecided from {start} on"
     upto = f", below {high:g}" if high is not None and entry["state"] != "undecided" else ""
     return f"{begun}{upto}: {entry.get('why', UNFINISHED)}"
