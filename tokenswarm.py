@@ -24,6 +24,9 @@ USAGE, CRASH = 2, 1
 ScenarioFile = Annotated[
     Path, typer.Argument(help="Scenario file (TOML); presets are in scenarios/.", metavar="SCENARIO")
 ]
+CopyTo = Annotated[
+    str, typer.Option(help="Copy the run there, e.g. s3://bucket/runs; credentials come from the environment.")
+]
 Overrides = Annotated[
     list[str],
     typer.Option("--set", help="Override one dotted key: arms.baseline.url=http://host:8000.", metavar="KEY=VALUE"),
@@ -109,32 +112,42 @@ def check(scenario: ScenarioFile, overrides: Overrides = []) -> None:  # noqa: B
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913 (each is an option)
     scenario: Annotated[
         Path | None, typer.Argument(help="Scenario file; none with --resume.", metavar="[SCENARIO]")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run directory; default runs/<UTC time>-<scenario>.")] = None,
     processes: Annotated[int, typer.Option(min=1, help="Worker processes; 1 = one process does it all.")] = 1,
     resume: Annotated[Path | None, typer.Option(help="Do what is left of an earlier run; takes no SCENARIO.")] = None,
+    copy_to: CopyTo = "",
     overrides: Overrides = [],  # noqa: B006 (typer reads it)
 ) -> None:
     """Measure: check the arms, climb the ladder, write the run directory and its report. Exit code: the verdict's.
 
     0 pass, 1 crash, 2 usage or configuration, 3 a gate is breached, 4 a gated figure stayed invalid or inconclusive.
     """
-    from shapes._launch import launch
+    from shapes._launch import Place, launch
 
     if (scenario is None) == (resume is None):
         fail("give a SCENARIO, or --resume DIR, and not both")
-    launch(scenario, out, processes, resume, overrides)
+    launch(scenario, Place(out, resume, copy_to), processes, overrides)
 
 
 @app.command()
-def report(runs: Annotated[list[Path], typer.Argument(help="Run directories.", metavar="RUN...")]) -> None:
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run directories.", metavar="RUN...")], copy_to: CopyTo = ""
+) -> None:
     """Summarize runs again: summary.json, report.html, report.md, and a table here. Also after a crash."""
+    from exporters.copies import Copy, CopyError
     from reports.write import write_report
 
-    sys.exit(max(write_report(directory) for directory in runs))
+    code = max(write_report(directory) for directory in runs)
+    try:
+        for directory in runs if copy_to else ():
+            Copy(directory, copy_to).finish()
+    except CopyError as error:
+        fail(f"--copy-to: {error}")
+    sys.exit(code)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

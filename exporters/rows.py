@@ -132,7 +132,7 @@ def read_stream(path: Path) -> Iterator[pa.RecordBatch]:
 
 def next_stream(directory: Path) -> Path:
     """A stream file that this run has never had."""
-    numbers = [_number(name) for name in {path.name for path in _all_streams(directory)} | _converted(directory)]
+    numbers = [_number(name)[0] for name in {path.name for path in _all_streams(directory)} | converted(directory)]
     number = max(numbers, default=-1) + 1
     return directory / (f"requests.{number}.arrows" if number else "requests.arrows")
 
@@ -141,13 +141,19 @@ def _all_streams(directory: Path) -> list[Path]:
     return sorted(directory.glob("requests*.arrows"), key=lambda path: _number(path.name))
 
 
-def _number(name: str) -> int:
-    """`requests.arrows` is the first, then comes `requests.1.arrows`."""
+def _number(name: str) -> tuple[int, int]:
+    """`requests.arrows` is the first, then comes `requests.1.arrows`; of a copy `requests.1.000002.arrows`, a part."""
     parts = name.split(".")
-    return int(parts[1]) if len(parts) == 3 else 0
+    return (int(parts[1]) if len(parts) > 2 else 0), (int(parts[2]) if len(parts) > 3 else 0)
 
 
-def _converted(directory: Path) -> set[str]:
+def stream_of(name: str) -> str:
+    """The stream that a file of rows is, or is a part of."""
+    number, _ = _number(name)
+    return f"requests.{number}.arrows" if number else "requests.arrows"
+
+
+def converted(directory: Path) -> set[str]:
     """Streams whose rows are in the Parquet file: a kill between its renaming and their removal leaves them behind."""
     try:
         metadata = pq.read_schema(directory / PARQUET).metadata or {}
@@ -202,7 +208,7 @@ def convert_rows(directory: Path, finished: Collection[str] | None = None) -> No
     if not streams and finished is None:
         return
     target, part = directory / PARQUET, directory / f"{PARQUET}.part"
-    names = " ".join(sorted(_converted(directory) | {path.name for path in streams}))
+    names = " ".join(sorted(converted(directory) | {stream_of(path.name) for path in streams}))
     strings = [field.name for field in SCHEMA if pa.types.is_string(field.type) and field.name != "request_id"]
     schema = SCHEMA.with_metadata({CONVERTED: names.encode()})
     with removed_on_failure(part):
@@ -229,9 +235,9 @@ def _tables(directory: Path) -> Iterator[pa.Table]:
 
 def _streamed(directory: Path) -> Iterator[pa.Table]:
     """The rows of streams that are not in the Parquet file."""
-    converted = _converted(directory)
+    done = converted(directory)
     for stream in _all_streams(directory):
-        if stream.name not in converted:
+        if stream_of(stream.name) not in done:
             yield from _groups(read_stream(stream))
 
 

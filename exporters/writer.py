@@ -41,7 +41,8 @@ class RunWriter:
         self._heads: set[int] = set()  # lengths of batches' heads that belong to our schema
         replace_json(directory / MANIFEST, manifest, indent=2)
         with refusals(directory):
-            self._rows = Appended(next_stream(directory))
+            stream = next_stream(directory)
+            self._stream, self._rows = stream.name, Appended(stream)
             self._rows.append(STREAM_HEAD)
             self._responses = Appended(directory / RESPONSES)
             self.chunks = ChunkFiles(directory)
@@ -74,6 +75,11 @@ class RunWriter:
             self._heads.add(head)
         with refusals(self.directory):
             self._rows.append(packed)
+
+    @property
+    def row_sizes(self) -> dict[str, int]:
+        """Bytes of the stream of rows that is being written, all of them whole batches."""
+        return {self._stream: self._rows.size}
 
     def steps(self, records: Sequence[StepRecord]) -> None:
         """Append finished steps that belong together: all of them are on disk, or none."""

@@ -36,3 +36,10 @@ def add_options(parser: Any, **_: object) -> None:
         include_in_web_ui=False,
         help="do the steps of an earlier run that are not done; takes no scenario",
     )
+    parser.add_argument(
+        "--copy-to",
+        default="",
+        metavar="URI",
+        include_in_web_ui=False,
+        help="copy the run there after each step, e.g. s3://bucket/runs; credentials come from the environment",
+    )

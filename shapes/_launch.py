@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from exporters.record import RecordError, Run
 from scenarios.isolate import looks_inside
@@ -21,12 +22,18 @@ ENTRIES = {  # api -> entry file, where it is not chat
 }  # fmt: skip
 
 
-def launch(
-    scenario: Path | None, out: Path | None, processes: int, resume: Path | None, overrides: Sequence[str]
-) -> None:
+class Place(NamedTuple):
+    """Where a run goes, as the command line says: into a new directory or on with an earlier run, and copied where."""
+
+    out: Path | None = None
+    resume: Path | None = None
+    copy_to: str = ""
+
+
+def launch(scenario: Path | None, place: Place, processes: int, overrides: Sequence[str]) -> None:
     """Check the scenario and the directory here, in words, then replace this process by Locust (signals and exit code
     are its own)."""
-    directory = resume or out
+    resume, directory = place.resume, place.resume or place.out
     options: list[str] = []
     if resume is not None:
         asked = scenario_from_wire(Run.open(resume).manifest["scenario"])
@@ -37,6 +44,7 @@ def launch(
         directory = directory or new_directory(asked.name)
         options += ["--scenario", str(scenario), "--out", str(directory)]
         options += [part for override in overrides for part in ("--set", override)]
+    options += ["--copy-to", place.copy_to] if place.copy_to else []
     if processes > 1:
         port = str(free_port())  # Locust's own 5557 would allow one run at a time, and its 0.0.0.0 anybody to join
         options += ["--processes", str(processes), "--master-bind-host", "127.0.0.1", "--master-bind-port", port]

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -19,6 +19,7 @@ from scenarios.places import at_once
 from scenarios.scenario import Scenario
 from shapes._checked import Checked, Services, Unusable
 from shapes._conductor import Conductor
+from shapes._copying import Copying
 from shapes._crew import Crew
 from shapes._limits import Spend, Stopped
 from shapes._manifest import manifest, utc
@@ -34,12 +35,22 @@ MOST_TOLD = 100  # events of the sampler that run.json keeps
 log = logging.getLogger(__name__)
 
 
+class Destination(NamedTuple):
+    """Where a run goes: its directory, and where that is copied to (a URI; empty: nowhere)."""
+
+    directory: Path
+    copy_to: str = ""
+
+
 class LoadRun:
     """The master's side of a run: prepares the crew, leads the plan, writes what comes back, ends it once."""
 
-    def __init__(self, crew: Crew, scenario: Scenario, plan: Plan, directory: Path, progress: RunProgress) -> None:
+    def __init__(
+        self, crew: Crew, scenario: Scenario, plan: Plan, destination: Destination, progress: RunProgress
+    ) -> None:
         self.crew, self.scenario, self.plan = crew, scenario, plan
-        self.directory = directory
+        self.directory = directory = destination.directory
+        self.copying = Copying(*destination)
         self.progress = progress
         self.run_id = directory.name
         self._writer: RunWriter | None = None
@@ -55,6 +66,7 @@ class LoadRun:
     def lead(self, services: Services, resumed: bool = False) -> None:
         """Run to the end; `Stopped` ends it early with everything that was measured."""
         self._muster()
+        self.copying.check(resumed)
         switch = Switch(self.scenario, services.is_ready, self.look)
         try:
             checked = services.check(self.scenario, switch.to)
@@ -66,6 +78,7 @@ class LoadRun:
             raise Unusable(f"{fatal[0].arm}: {fatal[0].text}")
         self._open(checked, resumed)
         self._sampling.start()
+        self.copying.start()
         try:
             switch.to(at_once(self.scenario)[0])  # the baseline's /tokenize sizes the prompts
             self._prepare(services)
@@ -87,8 +100,8 @@ class LoadRun:
         self._closed = True
         self._sampling.stop()
         told = self._sampling.told[:MOST_TOLD]
-        counted = {"rows": self.crew.inbox.rows, "fleet": self._fleet(), "sampler": told}
-        ended = {"ended": utc(), "stopped": stopped, **counted}
+        counted = {"rows": self.crew.inbox.rows, "fleet": self._fleet()}
+        ended = {"ended": utc(), "stopped": stopped, **counted, "sampler": told, "copies": self.copying.account()}
         for write in (lambda writer: writer.update(ended), RunWriter.finish):
             try:
                 write(self._writer)
@@ -153,6 +166,7 @@ class LoadRun:
         assert self._writer is not None, "steps come after the run was opened"
         self._records += records
         self._writer.steps(records)
+        self.copying.step(self._writer.row_sizes)
 
     def restarts(self, places: Iterable[str], opened_ns: int, closed_ns: int) -> list[str]:
         """What is wrong with a window in which an engine at one of these places has restarted."""

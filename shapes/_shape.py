@@ -21,7 +21,7 @@ from shapes._crew import Crew
 from shapes._estimate import estimate, refusal
 from shapes._plan import Plan, make_plan
 from shapes._progress import make_progress
-from shapes._run import LoadRun, remaining, write_report
+from shapes._run import Destination, LoadRun, remaining, write_report
 
 USAGE, STOPPED = 2, 4  # exit codes: a configuration that cannot run, a run that proved nothing
 
@@ -35,6 +35,7 @@ class Given(NamedTuple):
     set: tuple[str, ...] = ()
     out: str = ""
     resume: str = ""
+    copy_to: str = ""
 
 
 class PlannedShape(LoadTestShape):
@@ -84,7 +85,8 @@ class PlannedShape(LoadTestShape):
         log.info("run directory: %s", directory)
         progress = make_progress(plan, estimate(plan, scenario).seconds)
         assert self.crew is not None
-        self.run, self._ending = LoadRun(self.crew, scenario, plan, directory, progress), None
+        destination = Destination(directory, self._given.copy_to)
+        self.run, self._ending = LoadRun(self.crew, scenario, plan, destination, progress), None
         environment.stop_timeout = max(environment.stop_timeout or 0.0, scenario.request.timeout + 5.0)
         self.run.lead(environment.tokenswarm_services, resumed=bool(self._given.resume))
 
@@ -110,7 +112,7 @@ class PlannedShape(LoadTestShape):
             return
         self.crew = Crew(environment)
         options = environment.parsed_options
-        self._given = Given(tuple(options.set or ()), options.out, options.resume)
+        self._given = Given(tuple(options.set or ()), options.out, options.resume, options.copy_to)
         environment.events.quitting.add_listener(lambda **_: self._end("interrupted"))
         # Through the hub: a KeyboardInterrupt would strike any greenlet, and Locust takes SIGTERM only once a headless
         # shape has come to its end.
@@ -144,6 +146,9 @@ class PlannedShape(LoadTestShape):
         elif run.opened:
             code = write_report(run.directory)  # one that could not be written is no mistake in the configuration
             self.runner.environment.process_exit_code = STOPPED if code == USAGE else code
+            incomplete = run.copying.finish()
+            if incomplete is not None:
+                print(f"tokenswarm: {incomplete}", file=sys.stderr)  # noqa: T201
         else:
             print(f"tokenswarm: {stopped} before anything was measured", file=sys.stderr)  # noqa: T201
             self.runner.environment.process_exit_code = STOPPED

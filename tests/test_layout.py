@@ -26,6 +26,7 @@ FLOORS: list[tuple[str, set[str], set[str]]] = [
     ("exporters.writer", {"scenarios"}, {"numpy", "pyarrow", "msgspec"}),
     ("exporters.chunks", {"scenarios"}, {"numpy", "pyarrow", "msgspec"}),
     ("exporters.samples", set(), {"pyarrow"}),
+    ("exporters.copies", set(), {"pyarrow"}),
     ("exporters.server", set(), {"prometheus_client"}),
     ("exporters.*", {"scenarios"}, {"numpy", "msgspec"}),
     *((f"locustfiles.{stem}", {"scenarios", "exporters"}, WIRE_PACKAGES) for stem in WIRE),

@@ -55,6 +55,7 @@ def test_the_commands_work_in_their_order(place: tuple[Path, str]) -> None:
     started: list[tuple[str, subprocess.Popen[str]]] = []
     for command in (command for command in commands() if command not in ELSEWHERE):
         here = command.replace("http://127.0.0.1:8000", url).replace("runs/", f"{folder}/")
+        here = here.replace("/mnt/results", f"{folder}/copies")
         words = shlex.split(here)
         if words[1] in ("run", "-f") and "--resume" not in words:  # the same command, with shorter windows
             words += [word for key in SHORTER for word in ("--set", key)]
