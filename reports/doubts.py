@@ -48,6 +48,17 @@ def scenario_warnings(scenario: Scenario) -> list[dict[str, Any]]:
     return [{"code": "parallel arms", "text": text, "advice": advice, "steps": []}]
 
 
+def copy_warnings(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """Copies after steps that failed; what was missing went with the next one, or did not."""
+    copies = manifest.get("copies") or {}
+    if not copies.get("failures"):
+        return []
+    last = f"the last one: {copies['error']}" if copies["error"] else "the last one was made"
+    text = f"{copies['failures']} copies to {copies['to']} failed while the run lasted ({last})."
+    advice = "See that all of it is there: `tokenswarm report DIR --copy-to URI` copies what is missing."
+    return [{"code": "copies failed", "text": text, "advice": advice, "steps": []}]
+
+
 def _sentence(text: str) -> str:
     """Text and advice are printed one after the other."""
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -13,7 +13,7 @@ from reports.arrivals import arrivals
 from reports.calls import calls_warnings, counted_calls, with_calls
 from reports.capacity import capacities, rung_slos
 from reports.compare import comparisons
-from reports.doubts import scenario_warnings, warnings
+from reports.doubts import copy_warnings, scenario_warnings, warnings
 from reports.engines import engine_figures, sampling_warnings
 from reports.fleet import fleet_figures, users_by_worker
 from reports.inside import inside_figures
@@ -73,6 +73,7 @@ def summarize(run: Run) -> dict[str, Any]:
             *life_warnings(life),
             *stage_warnings(steps, scenario),
             *warnings(steps),
+            *copy_warnings(run.manifest),
         ],
     }
 

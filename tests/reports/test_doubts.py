@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from measurements import measured
 
-from reports.doubts import warnings
+from reports.doubts import copy_warnings, warnings
 from reports.measured import Measured
 
 TEN = [0.1] * 10
@@ -77,3 +77,12 @@ def test_steps_with_the_same_reason_share_a_warning() -> None:
     assert first["text"].endswith("our turnaround (2 steps, first s0).")
     assert first["advice"] == "Run more."
     assert second["text"].endswith("look at locust.log (s2).")
+
+
+def test_copies_that_failed_are_said() -> None:
+    """Only when there were any; with what was wrong last."""
+    copies = {"to": "s3://bucket/runs", "failures": 2, "error": "no such bucket"}
+    for silent in ({}, {"copies": None}, {"copies": {**copies, "failures": 0}}):
+        assert copy_warnings(silent) == []
+    assert "2 copies to s3://bucket/runs failed" in copy_warnings({"copies": copies})[0]["text"]
+    assert "no such bucket" in copy_warnings({"copies": copies})[0]["text"]
