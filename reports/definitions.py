@@ -51,6 +51,19 @@ DEFINITIONS: dict[str, Definition] = {
         "Inter-chunk latency, one value per chunk (others call it ITL). Gaps inside a read that came late are counted "
         "as censored and left out, never invented. Quantiles have a relative error of at most 0.5 %.",
     ),
+    "efficiency": Definition(
+        "efficiency",
+        "(capacity / replicas) / (capacity / replicas of the arm with the fewest)",
+        "What a replica carries beside others, against one of the smallest arm; 100 % is perfect. Without a search it "
+        "is of the ok requests per second at the same load per replica. The interval is of the mean over blocks; of a "
+        "single block it is made of the intervals of both knees, and without those there is none.",
+    ),
+    "imbalance": Definition(
+        "busiest / mean",
+        "requests of the busiest replica / (requests / replicas)",
+        "1 is even. Replicas that served nothing count as well, when the scenario says how many there are. Marked when "
+        "above 1.2 and beyond what an even balancer does once in a thousand times (chi-squared).",
+    ),
     "knee": Definition(
         "knee",
         "chance to meet the SLO at load x = 1 / (1 + exp(−1.7 ln(knee / x) / s))",

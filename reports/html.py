@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import added, charts, effects, latency, search_chart, search_tables, swarm, trust, where
+from reports import added, charts, effects, latency, scaling_tables, search_chart, search_tables, swarm, trust, where
 from reports.backend import backend_table
 from reports.definitions import DEFINITIONS
 from reports.headline import arms_of, headline, operating_load
@@ -45,6 +45,7 @@ def render_html(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         **_trust(summary, manifest),
         service=_service(summary),
         search=_search(summary, manifest),
+        scaling=scaling_tables.scaling_tables(summary),
     )
 
 

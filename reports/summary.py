@@ -22,7 +22,9 @@ from reports.life import life_cycle, life_warnings
 from reports.measured import Measured, counting, measured_steps
 from reports.pairs import all_pairs
 from reports.places import held_to_places
+from reports.scaling import scaling
 from reports.search import search_capacities, searches
+from reports.spread import spread_warnings, spreads
 from reports.stages import stage_warnings
 from reports.textual import dependence_warnings, dependences, judged_on_tasks
 from reports.tokenizers import differences, tokenizer_warnings
@@ -43,6 +45,7 @@ def summarize(run: Run) -> dict[str, Any]:
     if isolated is not None:  # a model and a service around it are no change of one another: nothing is judged
         pairs, textual = [], []
     counted, life = counted_calls(run, steps, scenario), life_cycle(run, steps, scenario)
+    spread = spreads(run, steps, scenario)
     compared = comparisons(pairs, scenario)
     rungs = rung_slos(steps, scenario)
     stopped = stopped_why(run.manifest)
@@ -59,6 +62,8 @@ def summarize(run: Run) -> dict[str, Any]:
         **({} if isolated is None else {"isolation": isolated}),
         **({"life": life} if life else {}),
         **({"search": searched} if searched else {}),
+        **({"scaling": scaled} if (scaled := scaling(steps, searched, scenario)) else {}),
+        **({"replicas": spread} if spread else {}),
         "capacity": search_capacities(searched) if searched else capacities(rungs, scenario),
         "cost": {},
         "waste": {},
@@ -71,6 +76,7 @@ def summarize(run: Run) -> dict[str, Any]:
             *isolation_warnings(isolated),
             *calls_warnings(counted),
             *life_warnings(life),
+            *spread_warnings(spread),
             *stage_warnings(steps, scenario),
             *warnings(steps),
             *copy_warnings(run.manifest),

@@ -44,7 +44,7 @@ def found(out: Path) -> dict[str, Any]:
 
 
 def test_a_known_capacity_is_found_also_after_an_interruption(tmp_path: Path) -> None:
-    """6 slots: 6 users meet the SLO and 7 do not. Ctrl-C after some probes is exit 4; --resume, here by plain Locust with
+    """6 slots: 6 users meet the SLO and 7 do not. Ctrl-C after some probes is exit 4; --resume, by plain Locust with
     its own entry, makes the others. Each probe is a step with its rows, each row says who served."""
     out = tmp_path / "run"
     with served("simulator", SCRIPT) as url:
