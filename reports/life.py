@@ -2,7 +2,8 @@
 
 Warm-up: the first request of a pass (after a change of arm, so after idle), against those that follow it at 1 user.
 Cool-down: from the end of a pass's last request until a sample of the engine shows nothing running and nothing waiting.
-Clean-up: the KV memory that is in use at rest, at the end of the run against before its first request.
+Clean-up: the KV memory that is in use at rest, at the end of the run against before its first request (or after its
+first pass, where no sample was in time).
 """
 
 from __future__ import annotations
@@ -135,8 +136,10 @@ def at_rest(arm: str, samples: pd.DataFrame, passes: Sequence[Pass]) -> dict[str
         return {}
     figures = {"arm": arm, "gaps": len(took), "cool_down_s": float(median(took)), "resolution_s": _spacing(times)}
     before = together[(times < (passes[0].first_ns or 0)) & (busy == 0)]["kv_used_share"].dropna()
-    if len(before) and not math.isnan(rests[-1]):
-        figures |= {"kv_before": float(before.median()), "kv_after": rests[-1]}
+    if len(before):
+        rests.insert(0, float(before.median()))
+    if len(rests) > 1 and not math.isnan(rests[0] + rests[-1]):
+        figures |= {"kv_before": rests[0], "kv_after": rests[-1]}
     return figures
 
 
