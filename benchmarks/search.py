@@ -26,7 +26,7 @@ from exporters.knee import Bounds, Finding, Probe, chance_met, find
 from shapes._search import next_load
 from simulator.process import served
 
-SEEDS, SIMULATED, SIDE_BY_SIDE = 20, 1000, 2
+SEEDS, SIMULATED, SIDE_BY_SIDE = 20, 1000, 3
 NOISE, ATTAIN, SHARPNESS, REQUESTS = 0.05, 0.95, 40, 100
 SLOTS = 40
 SCRIPT = ("--scripted", "--ttft-ms", "30", "--gap-ms", "70", "--tokens", "4", "--drift", str(NOISE))

@@ -86,7 +86,8 @@ def _opening(summary: Summary, manifest: dict[str, Any]) -> str:
         return f"Every one of the {count(sent)} requests failed, so there is no latency to report"
     if summary.get("search") and status in _SEARCHED:
         return _SEARCHED[status]
-    two = len(arms_of(summary)) > 1 and "isolation" not in summary
+    sizes = "scaling" in summary and not summary["comparisons"]  # arms are one service with more and more replicas
+    two = len(arms_of(summary)) > 1 and "isolation" not in summary and not sizes
     if status == "pass" and not gated(summary, manifest):
         compared = "the arms are a model and a service around it" if "isolation" in summary else "no arms are compared"
         return f"Nothing was gated: no limit is set and {compared}, so this is a measurement, not a judgement"

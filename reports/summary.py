@@ -29,6 +29,7 @@ from reports.stages import stage_warnings
 from reports.textual import dependence_warnings, dependences, judged_on_tasks
 from reports.tokenizers import differences, tokenizer_warnings
 from reports.verdict import Evidence, verdict
+from scenarios.replicas import scales
 
 FORMAT = 1
 
@@ -42,7 +43,7 @@ def summarize(run: Run) -> dict[str, Any]:
     pairs = held_to_places(all_pairs(planned, scenario), scenario, run.manifest.get("aa"))
     pairs = judged_on_tasks(pairs, textual)
     isolated = isolation(run, steps, scenario)
-    if isolated is not None:  # a model and a service around it are no change of one another: nothing is judged
+    if isolated is not None or scales(scenario):  # no change of one another: nothing is judged
         pairs, textual = [], []
     counted, life = counted_calls(run, steps, scenario), life_cycle(run, steps, scenario)
     spread = spreads(run, steps, scenario)

@@ -13,6 +13,7 @@ from reports.definitions import name_of
 from reports.measured import Measured, counting
 from reports.pairs import Pairs
 from reports.search import found_sentence
+from scenarios.replicas import scales
 from scenarios.scenario import Scenario
 from scenarios.slo import has_slo
 
@@ -37,7 +38,9 @@ def verdict(evidence: Evidence) -> dict[str, Any]:
     status, reasons = _status(evidence)
     figures: dict[str, Any] = {"status": status, "exit_code": EXIT_CODES[status], "reasons": reasons}
     compare = evidence.scenario.compare
-    if len(evidence.scenario.arms) > 1 and compare.aa is not True and not compare.isolate:  # else nothing can ship
+    apart = scales(evidence.scenario) or (evidence.searches and not evidence.pairs)  # nothing of them is compared
+    several = len(evidence.scenario.arms) > 1 and not apart
+    if several and compare.aa is not True and not compare.isolate:  # else nothing can ship
         figures["recommendation"] = {"pass": "adopt", "fail": "reject"}.get(status, "inconclusive")
     return figures
 
@@ -117,7 +120,7 @@ def _open_questions(evidence: Evidence) -> list[str]:
     if len(evidence.scenario.arms) < 2 or evidence.scenario.compare.isolate:
         return []
     if not evidence.pairs:
-        if evidence.searches:  # each arm at loads of its own
+        if evidence.searches or scales(evidence.scenario):  # each arm at loads of its own; sizes of one service
             return []
         return ["No request was answered on both arms at any point: nothing can be compared; see the failures."]
     unproven = not_ruled_out(evidence.pairs, evidence.scenario)
@@ -156,6 +159,8 @@ def _pass_reasons(evidence: Evidence) -> list[str]:
     said += _left_out(evidence.comparisons)
     if evidence.searches:
         said.append("The search itself gates nothing.")
+    if scales(evidence.scenario):
+        said.append("The arms differ in replicas: how they scale is measured, and nothing between them is gated.")
     if evidence.scenario.compare.isolate:
         said.append("Isolation: what the service adds is measured, and nothing between the two arms is gated.")
     return said or ["Nothing was gated: add [slo] limits or a second arm for a verdict that can fail."]

@@ -11,6 +11,7 @@ import msgspec
 
 from scenarios.isolate import with_roles
 from scenarios.open_loop import check_ladder, with_trace
+from scenarios.replicas import unpaired
 from scenarios.scenario import WITHOUT_OUTPUT, Arm, Cell, Compare, Design, Ladder, Matrix, Scenario, Tasks
 from scenarios.search_rules import with_search
 from scenarios.wrong import Where, Wrong, printable, unknown
@@ -41,7 +42,7 @@ def complete(scenario: Scenario, given: dict[str, Any], locate: Callable[[str, W
         plan=_with_blocks(scenario.plan, given.get("plan", {}), len(arms), matrix.cells),
         compare=_with_arms(_with_proof(with_roles(scenario.compare, arms), locate), list(arms)),
     )
-    return with_search(whole, given)
+    return with_search(unpaired(whole, given), given)
 
 
 def _with_output(scenario: Scenario, given: dict[str, Any]) -> Matrix:

@@ -18,7 +18,9 @@ from reports.measured import Measured
 from reports.scaling import scaling
 from reports.scaling_tables import efficiency_table, spread_table
 from reports.spread import MOST_NAMES, spread_warnings, spreads
+from reports.verdict import Evidence, verdict
 from scenarios.load import scenario_of
+from scenarios.replicas import scales
 from scenarios.scenario import Scenario
 
 CONTRACT = json.loads((Path(reports.summary.__file__).parent / "summary.schema.json").read_text(encoding="utf-8"))
@@ -193,3 +195,16 @@ def test_tables_hold_what_was_found() -> None:
     table = spread_table([entry])
     assert table.rows[0][5].text == "pod-8 18, pod-7 17, pod-6 16, pod-5 15, 5 more"
     assert table.rows[0][3].text == "9 of 9"
+
+
+def test_sizes_of_one_service_are_no_change_of_it() -> None:
+    """Two arms that differ in replicas: no pair, no gate, no recommendation; unless [compare] names a candidate."""
+    told = asked({"r1": 1, "r2": 2})
+    assert scales(told)
+    steps = [step("r1", 4, 10), step("r2", 4, 20)]
+    said = verdict(Evidence(told, steps, [], [], [], None))
+    assert (said["status"], said["exit_code"]) == ("pass", 0)
+    assert "recommendation" not in said
+    assert any("nothing between them is gated" in reason for reason in said["reasons"])
+    assert not scales(asked({"r1": 1, "r2": 2}, compare={"candidate": "r2"}))
+    assert not scales(asked({"a": 2, "b": 2}))

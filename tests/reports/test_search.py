@@ -148,6 +148,7 @@ def test_arms_are_compared_over_the_blocks_in_which_both_were_found() -> None:
     assert 1.1 < against["ci"][0] < 1.2 < against["ci"][1] < 1.3
     assert [block["state"] for block in base["blocks"]] == ["found"] * 4
     assert judged(steps, told)["status"] == "pass"
+    assert "recommendation" not in judged(steps, told)
     assert [list(ENTRY.iter_errors(entry)) for entry in (base, candidate)] == [[], []]
 
 
