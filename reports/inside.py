@@ -47,11 +47,14 @@ class Inside(msgspec.Struct, frozen=True):
 
 def insides(run: Run) -> dict[str, Inside]:
     """By step, what its requests tell; a step whose requests tell nothing is not there."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for table in run.windows(COLUMNS):
+    found: dict[str, list[Inside]] = {}
+    for table in run.windows(COLUMNS):  # in pieces: ten million rows are arrays, never as many objects
+        rows: dict[str, list[dict[str, Any]]] = {}
         for row in _telling(table).to_pylist():
-            found.setdefault(row["step"], []).append(row)
-    return {step: _inside(rows) for step, rows in found.items()}
+            rows.setdefault(row["step"], []).append(row)
+        for step, part in rows.items():
+            found.setdefault(step, []).append(_inside(part))
+    return {step: whole for step, parts in found.items() if (whole := pooled(parts)) is not None}
 
 
 def _telling(table: pa.Table) -> pa.Table:
@@ -63,13 +66,20 @@ def _telling(table: pa.Table) -> pa.Table:
 
 def _inside(rows: Sequence[Mapping[str, Any]]) -> Inside:
     told = [msgspec.json.decode(row["stages"], type=dict[str, float]) if row["stages"] else {} for row in rows]
-    often = Counter(name for stages in told for name in stages)
+    kept, left_out = _most_told(Counter(name for stages in told for name in stages))
     return Inside(
         total=_column(rows, "end_s"),
-        stages={name: _column(told, name) for name, _ in often.most_common(MOST_STAGES)},
+        stages={name: _column(told, name) for name in kept},
         calls={name: _column(rows, name) for name in CALLS},
-        unread=sum(row["stages_unread"] or 0 for row in rows),
+        unread=sum(row["stages_unread"] or 0 for row in rows) + left_out,
     )
+
+
+def _most_told(often: Counter[str]) -> tuple[list[str], int]:
+    """The names that are told most, in their order; and how many values the others have: a name made up for each
+    request is no stage, and must not become a column of millions."""
+    kept = {name for name, _ in often.most_common(MOST_STAGES)}
+    return [name for name in often if name in kept], sum(count for name, count in often.items() if name not in kept)
 
 
 def _column(rows: Sequence[Mapping[str, Any]], name: str) -> Values:
@@ -80,7 +90,10 @@ def pooled(parts: Sequence[Inside]) -> Inside | None:
     """Several steps as one; None without any."""
     if not parts:
         return None
-    names = dict.fromkeys(name for part in parts for name in part.stages)
+    often = Counter[str]()
+    for part in parts:
+        often.update({name: int((~np.isnan(values)).sum()) for name, values in part.stages.items()})
+    names, left_out = _most_told(often)
     absent = [np.full(len(part.total), np.nan) for part in parts]
     return Inside(
         total=np.concatenate([part.total for part in parts]),
@@ -89,7 +102,7 @@ def pooled(parts: Sequence[Inside]) -> Inside | None:
             for name in names
         },
         calls={name: np.concatenate([part.calls[name] for part in parts]) for name in CALLS},
-        unread=sum(part.unread for part in parts),
+        unread=sum(part.unread for part in parts) + left_out,
     )
 
 

@@ -100,16 +100,21 @@ def stages_table(points: list[Point]) -> Table | None:
 def _stage_rows(point: Point) -> Iterator[tuple[Shown, ...]]:
     heads = (Shown(cell_name(point.get("cell"))), Shown(load_shown(point)), label(point["arm"]))
     for name, one in point["stages"].items():
-        over = one.get("over")
-        note = (
-            f"in {count(over)} replies the stages add up to more than the request took: they overlap" if over else None
-        )
         part = one.get("share")
         yield (
-            *heads, Shown(plain(name.removesuffix("_s"), 40), note), Shown(count(one["n"])),
+            *heads, Shown(plain(name.removesuffix("_s"), 40), _doubt(point, name, one)), Shown(count(one["n"])),
             *(reading(point["stages"], name, stat, duration) for stat in ("mean", "p50", "p95")),
             absent("no reply has every stage") if part is None else Shown(share(part)),
         )  # fmt: skip
+
+
+def _doubt(point: Point, name: str, one: dict[str, Any]) -> str | None:
+    """What to know of a stage's figures."""
+    if one.get("over"):
+        return f"in {count(one['over'])} replies the stages add up to more than the request took: they overlap"
+    if name != REST and one["n"] < point.get("requests", {}).get("ok", 0):
+        return "not every ok reply tells it: figures are of those that do"
+    return None
 
 
 def calls_table(points: list[Point]) -> Table | None:

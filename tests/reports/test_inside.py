@@ -18,7 +18,7 @@ from reports.inside import CALLS, Inside, inside_figures, insides, pooled
 from reports.stages import stage_warnings
 from reports.where import bars, calls_table, stages_table
 from scenarios.scenario import Arm
-from scenarios.stages import Stages
+from scenarios.stages import MOST_STAGES, Stages
 from tests.exporters.runs import begun, record, row
 from tests.reports.pieces import point
 
@@ -145,4 +145,21 @@ def test_the_page_s_bar_is_the_shares() -> None:
     assert [part.split('"')[0] for part in bar.svg.split(' width="')[2:]] == ["300.0", "700.0"]
     assert bar.words == "queue 30.0 %, unexplained 70.0 %."
     assert [shown.text for shown in stages_table([of]).rows[0]][3:6] == ["queue", "9", "30.0 ms"]
+    assert [shown.note for shown in stages_table([of]).rows[0]][3] == (
+        "not every ok reply tells it: figures are of those that do"
+    )
     assert [shown.text for shown in calls_table([of]).rows[0]][3:5] == ["2.00", "2.00"]
+
+
+@given(st.lists(st.lists(st.text("abcdefgh", min_size=2, max_size=3), max_size=6), max_size=30))
+def test_names_that_are_made_up_stay_bounded(told: list[list[str]]) -> None:
+    """However many names come over all steps, at most 16 are stages; every value of the others is counted."""
+    parts = [inside([1.0], **{f"n{name}": [0.1] for name in names}) for names in told]
+    whole = pooled(parts)
+
+    if whole is None:
+        assert parts == []
+        return
+    kept = sum(int((~np.isnan(values)).sum()) for values in whole.stages.values())
+    assert len(whole.stages) <= MOST_STAGES
+    assert kept + whole.unread == sum(len(part.stages) for part in parts)
