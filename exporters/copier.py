@@ -1,8 +1,8 @@
 """The copier: a process beside the master that keeps a run's copy up to date (exporters.copies).
 
-It begins with one line of JSON on stdin, `{"directory", "uri"}`, and answers each line: that one (also by `of_a_run`,
-whether a run is there already), and `{"sizes": ...}` after every step, by `{"error": null}` or why not. When stdin ends
-it copies the final files, unless it was only to look (`"look": true`); its exit code says whether the copy is complete.
+It begins with one line of JSON on stdin, `{"directory", "uri"}`, and answers each line: that one, and `{"sizes": ...}`
+after every step, by `{"error": null}` or why not. When stdin ends it copies the final files, unless it was only to look
+(`"look": true`); its exit code says whether the copy is complete.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main() -> int:
     except CopyError as error:
         answer(str(error))
         return 1
-    answer(None, of_a_run=copy.of_a_run)
+    answer(None)
     if work.get("look"):
         return 0
     for line in sys.stdin:
@@ -42,10 +42,10 @@ def main() -> int:
     return 0
 
 
-def answer(error: str | None, **found: bool) -> None:
+def answer(error: str | None) -> None:
     """Tell the master, if it is still there."""
     try:
-        print(json.dumps({"error": error, **found}), flush=True)  # noqa: T201 (the master reads it)
+        print(json.dumps({"error": error}), flush=True)  # noqa: T201 (the master reads it)
     except BrokenPipeError:
         sys.stderr.write(f"{error}\n" if error else "")
 

@@ -35,7 +35,7 @@ class Copying:
         self._failures = 0
         self._error: str | None = None
 
-    def check(self, resumed: bool) -> None:
+    def check(self) -> None:
         """Raise Unusable when nothing can be copied there, or another run is: before any request is sent."""
         if not self._uri:
             return
@@ -50,9 +50,6 @@ class Copying:
         found = json.loads(looked.stdout) if looked.stdout else {"error": looked.stderr.strip().rpartition("\n")[2]}
         if found["error"]:
             raise Unusable(f"--copy-to: {found['error']}")
-        if found["of_a_run"] and not resumed:
-            place = f"{shown(self._uri)}/{self._directory.name}"
-            raise Unusable(f"--copy-to: {place} holds a run already: choose another --out, or --resume that run")
 
     def start(self) -> None:
         """Begin; the run directory is there."""
@@ -78,7 +75,11 @@ class Copying:
     def finish(self) -> str | None:
         """Copy the final files; what is to be said when the copy is not complete."""
         copier, self._copier = self._copier, None
-        if copier is None or copier.stop(END_TIMEOUT_S):
+        if copier is None:
+            return None
+        if self._waiting is not None:
+            copier.say({"sizes": dict(self._waiting)})
+        if copier.stop(END_TIMEOUT_S):
             return None
         why = self._error or f"look at {self._directory / 'copier.log'}"
         again = f"`tokenswarm report {self._directory} --copy-to {shown(self._uri)}` copies what is missing"

@@ -66,7 +66,7 @@ class LoadRun:
     def lead(self, services: Services, resumed: bool = False) -> None:
         """Run to the end; `Stopped` ends it early with everything that was measured."""
         self._muster()
-        self.copying.check(resumed)
+        self.copying.check()
         switch = Switch(self.scenario, services.is_ready, self.look)
         try:
             checked = services.check(self.scenario, switch.to)

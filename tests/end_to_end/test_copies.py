@@ -73,7 +73,7 @@ def test_a_store_that_cannot_be_written_is_said_first(tmp_path: Path, simulated:
     (tmp_path / "store" / "b" / "run.json").write_text("{}")
     taken = front_door("run", asked, "--out", tmp_path / "b", "--copy-to", tmp_path / "store")
 
-    for done, words in ((refused, "cannot copy to"), (taken, "holds a run already")):
+    for done, words in ((refused, "cannot copy to"), (taken, "holds another run")):
         assert done.returncode == 2, done.stderr
         assert words in done.stderr.strip().splitlines()[-1]
     assert not (tmp_path / "a" / "run.json").exists()

@@ -58,7 +58,6 @@ def test_a_killed_run_goes_on_in_its_copy(tmp_path: Path) -> None:
 
     second = RunWriter.reopen(tmp_path / "run")
     copy = Copy(tmp_path / "run", str(tmp_path / "store"))
-    assert copy.of_a_run
     second.rows(rows(6, 1, step="s2"))
     second.steps([record("s2")])
     copy.step(second.row_sizes)
@@ -88,10 +87,22 @@ def test_what_a_store_refused_goes_with_the_next_step(tmp_path: Path) -> None:
     assert ids(there) == [1, 2, 3, 4]
 
 
+def test_another_run_of_the_same_name_is_not_overwritten(tmp_path: Path) -> None:
+    """A run that began at another time is another run; a copy of this one goes on."""
+    begun(tmp_path / "a" / "run", started="2026-11-23T06:15:00Z")
+    begun(tmp_path / "b" / "run", started="2026-11-23T06:16:00Z")
+    for _ in range(2):
+        Copy(tmp_path / "a" / "run", str(tmp_path / "store")).finish()
+    for other in (tmp_path / "b" / "run", tmp_path / "new" / "run"):
+        with pytest.raises(CopyError, match="holds another run called run"):
+            Copy(other, str(tmp_path / "store"))
+
+
 @pytest.mark.parametrize(
     "uri",
     [
         f"s3://AKIA:{SECRET}@bucket/runs", f"s3://bucket/runs?secret_key={SECRET}", f"gs://{SECRET}@bucket/x",
+        f"abfs://:{SECRET}@account.dfs.core.windows.net/x",
         "runs/here", "", "s4://bucket/x", "s3://bucket/x?endpoint_override=127.0.0.1:1&scheme=http",
     ],
 )  # fmt: skip
@@ -109,3 +120,4 @@ def test_addresses_are_shown_without_their_parameters() -> None:
     uri = "s3://bucket/runs?region=eu-west-1&endpoint_override=minio:9000&scheme=http"
     check_address(uri)
     assert shown(uri) == "s3://bucket/runs"
+    check_address("abfs://container@account.dfs.core.windows.net/runs")
