@@ -35,12 +35,14 @@ Overrides = Annotated[
 
 def main() -> None:
     """The console script: every expected failure is one line and an exit code."""
-    from exporters.record import RecordError
-    from scenarios.load import ScenarioError
-
     try:
         app()
-    except (ScenarioError, RecordError) as error:
+    except Exception as error:
+        from exporters.files import RecordError  # only now: a sidecar does without the 25 MB that these bring
+        from scenarios.wrong import ScenarioError
+
+        if not isinstance(error, ScenarioError | RecordError):
+            raise
         fail(str(error))
 
 
@@ -154,6 +156,45 @@ def report(
 def simulate(context: typer.Context) -> None:
     """A stand-in LLM service with known answers (see `tokenswarm simulate --help`)."""
     os.execv(sys.executable, [sys.executable, "-m", "simulator", *context.args])
+
+
+@app.command(name="gpu-exporter")
+def gpu_exporter(  # noqa: PLR0913 (a verb's options)
+    engine: Annotated[str, typer.Argument(help="With --simulated: the engine's URL.", metavar="[URL]")] = "",
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 = for other machines too.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one.")] = 9400,
+    once: Annotated[bool, typer.Option("--once", help="Print the metrics and exit.")] = False,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="A simulated GPU under the load of the simulator at URL.")
+    ] = False,
+    hz: Annotated[float, typer.Option(min=0.1, max=20, help="Utilization, memory, power, clocks: per second.")] = 10,
+    slow_hz: Annotated[float, typer.Option(min=0.01, max=5, help="PCIe, NVLink, ECC, processes: per second.")] = 0.2,
+) -> None:
+    """GPU metrics for Prometheus: NVML under dcgm-exporter's names at /metrics, and health that says what is missing.
+
+    NVML may be away, hang, or lose a GPU: the endpoint answers, without the values that are not fresh.
+    """
+    from exporters.gpu import Exporter, Rates, serve
+
+    if engine and not simulated:
+        fail("URL is the engine of a simulated GPU: add --simulated")
+    try:
+        away = serve(Exporter(_nvml(simulated, engine), Rates(hz, slow_hz)), host, port, once)
+    except (OSError, OverflowError) as error:
+        fail(f"--host {host} --port {port}: {error}")
+    if away:
+        fail(f"NVML is not there: {away}; does this machine (or container) have NVIDIA's driver?")
+
+
+def _nvml(simulated: bool, engine: str) -> object:
+    """NVML's functions: the driver's, or those of a simulated GPU."""
+    if simulated:
+        from simulator.gpu import driven_by
+
+        return driven_by(engine or "http://127.0.0.1:8000")
+    import pynvml
+
+    return pynvml
 
 
 @app.command()

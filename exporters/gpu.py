@@ -1,0 +1,162 @@
+"""`tokenswarm gpu-exporter`: NVML as a Prometheus endpoint, beside the inference server.
+
+NVML is called by threads that do nothing else (one for each tier of readings, one for XID events, one for the list of
+GPUs); the endpoint serves what they left there, so that a call that hangs holds up no scrape. A value older than a few
+periods is not served, and health series say why.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final, NamedTuple
+
+from exporters.gpu_fields import READS
+from exporters.gpu_health import gpu_health, nvml_health, own_health, tier_health
+from exporters.gpu_page import CONTENT_TYPE, page
+from exporters.gpu_roster import READY, Roster
+from exporters.gpu_tier import Tier
+from exporters.gpu_words import Nvml, Reading
+from exporters.gpu_xid import Xids
+
+STEADY_HZ: Final = 1.0
+ONCE_LONGEST_S = 15.0
+
+
+class Rates(NamedTuple):
+    """How often the tiers are read, per second."""
+
+    fast_hz: float = 10.0
+    slow_hz: float = 0.2
+
+
+class Exporter:
+    """The threads that read NVML, and the page of what they read."""
+
+    def __init__(self, nvml: Nvml, rates: Rates) -> None:
+        self._look_every_s = 1 / rates.slow_hz
+        host_name = os.environ.get("NODE_NAME") or socket.gethostname()
+        self.roster = Roster(nvml, host_name, patience_s=self._look_every_s)
+        hz = {"fast": rates.fast_hz, "steady": min(STEADY_HZ, rates.fast_hz), "slow": rates.slow_hz}
+        self.tiers = [
+            Tier([read for read in READS if read.tier == name], 1 / rate, self.roster, time.monotonic)
+            for name, rate in hz.items()
+        ]
+        self._xids = Xids(self.roster)
+        self._over, self._started_s = threading.Event(), time.time()
+
+    def start(self) -> None:
+        """Begin to read: first which GPUs there are, then the rest."""
+        threading.Thread(target=self._follow, name="roster", daemon=True).start()
+
+    def stop(self) -> None:
+        """End the threads, those that NVML does not hold."""
+        self._over.set()
+
+    def _follow(self) -> None:
+        self.roster.look()
+        for run in (*(tier.run for tier in self.tiers), self._xids.run):
+            threading.Thread(target=run, args=(self._over,), daemon=True).start()
+        while not self._over.wait(self._look_every_s):
+            self.roster.look()
+
+    def page(self) -> bytes:
+        """What is known now."""
+        now = time.monotonic()
+        return page(
+            itertools.chain(
+                self._data(now),
+                self._xids.readings(),
+                nvml_health(self.roster, self._xids),
+                gpu_health(self.roster, self.tiers, now),
+                tier_health(self.tiers, now),
+                own_health(self._started_s),
+            )
+        )
+
+    def _data(self, now: float) -> Iterator[Reading]:
+        """Readings that are fresh, with all labels."""
+        gpus = self.roster.gpus
+        for tier in self.tiers:
+            for gpu in gpus:
+                taken = tier.latest.get(gpu.key)
+                if taken is not None and now - taken.at <= tier.stale_s:
+                    for field, labels, value in taken.readings:
+                        yield field, f"{gpu.labels},{labels}" if labels else gpu.labels, value
+
+    def read_once(self) -> bool:
+        """Wait until every tier has read all GPUs. Whether NVML is open."""
+        deadline = time.monotonic() + ONCE_LONGEST_S
+        while time.monotonic() < deadline and self.roster.state in ("starting", READY):
+            if all(tier.sweeps for tier in self.tiers):
+                break
+            time.sleep(0.02)
+        return self.roster.state == READY
+
+
+class Endpoint(ThreadingHTTPServer):
+    """The exporter's page over HTTP."""
+
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, exporter: Exporter) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.exporter = exporter
+        super().__init__((host, port), Scrape)
+
+
+class Scrape(BaseHTTPRequestHandler):
+    """One connection of a scraper."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one segment: two would wait 40 ms for each other (Nagle, delayed ACK)
+    timeout = 120
+    server: Endpoint
+
+    def do_GET(self) -> None:
+        """The page, or that the process lives (`/health`, whatever NVML does)."""
+        path = self.path.split("?", 1)[0]
+        if path == "/metrics":
+            self._answer(200, CONTENT_TYPE, self.server.exporter.page())
+        elif path in ("/", "/health"):
+            self._answer(200, "text/plain", b"tokenswarm gpu-exporter: see /metrics\n")
+        else:
+            self._answer(404, "text/plain", b"nothing here: see /metrics\n")
+
+    def _answer(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: a line for each scrape tells nobody anything."""
+
+
+def serve(exporter: Exporter, host: str, port: int, once: bool) -> str:
+    """Read until SIGTERM or Ctrl-C; `once`: print the page when every tier was read. Why NVML is away, or nothing."""
+    if once:
+        exporter.start()
+        found = exporter.read_once()
+        sys.stdout.write(exporter.page().decode())
+        sys.stdout.flush()
+        return "" if found else exporter.roster.state
+    endpoint = Endpoint(host, port, exporter)
+    exporter.start()
+    where = f"[{host}]" if ":" in host else host
+    print(json.dumps({"url": f"http://{where}:{endpoint.server_port}/metrics"}), flush=True)  # noqa: T201
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # a call of NVML may never return: nothing waits for it
+    try:
+        endpoint.serve_forever()
+    except KeyboardInterrupt:
+        os._exit(0)
+    return ""
