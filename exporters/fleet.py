@@ -7,8 +7,8 @@ most one message a second and worker). Locust's environment and runner are argum
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -21,6 +21,7 @@ ORDER, ANSWER, ROWS, CHUNKS = (
     "tokenswarm_order", "tokenswarm_answer", "tokenswarm_rows", "tokenswarm_chunks",
 )  # fmt: skip
 LOCAL = "local"  # who sends the messages of Locust's LocalRunner
+MOST_TOKENS = 1 << 31  # of one request
 HELLO, CATCH_UP = -1, 0  # seq of a worker that introduces itself, and of the order that prepares one that came late
 
 OrderPhase = Literal[
@@ -100,6 +101,26 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     begun: dict[str, int] = {}
 
 
+class Spent(NamedTuple):
+    """What requests have used up: how many there were, and their tokens."""
+
+    requests: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+
+
+def spent_by_arm(samples: Sequence[Sample]) -> dict[str, Spent]:
+    """Sums over rows, by arm; a number of tokens that no row can hold (the service is wrong) is none."""
+    found: dict[str, Spent] = {}
+    for row in samples:
+        before = found.get(row.arm, Spent(0, 0, 0, 0))
+        tokens = (row.input_tokens, row.cached_tokens, row.output_tokens)
+        used = [count if count is not None and 0 <= count < MOST_TOKENS else 0 for count in tokens]
+        found[row.arm] = Spent(*(a + b for a, b in zip(before, (1, *used), strict=True)))
+    return found
+
+
 class Outbox:
     """The worker's side: rows, tallies and texts that wait to be sent."""
 
@@ -134,6 +155,7 @@ class Outbox:
             "tally": self.tally.take(),
             "responses": responses,
             "failed": sum(sample.outcome != "ok" for sample in samples),
+            "spent": spent_by_arm(samples),
         }
         self._runner.send_message(ROWS, delta)
 
@@ -181,3 +203,4 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     tally: dict[str, Any]
     responses: list[dict[str, Any]]
     failed: int
+    spent: dict[str, Spent] = {}  # by arm

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -102,6 +102,11 @@ class Inbox:
     def account(self, worker: str) -> Account:
         """A worker's account, new at first."""
         return self.accounts.setdefault(worker, Account())
+
+    def begin_rung(self, steps: Collection[str]) -> None:
+        """Forget steps other than these: their records are kept. Late reports of them still count as rows."""
+        self.tally.keep(steps)
+        self.parts = {key: part for key, part in self.parts.items() if key[0] in steps}
 
     def part(self, step: str, worker: str) -> Part:
         """A worker's part of a step, empty at first."""

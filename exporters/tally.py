@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,10 @@ class Tally:
         if step_id not in self._steps:
             self._steps[step_id] = StepTally()
         return self._steps[step_id]
+
+    def keep(self, step_ids: Collection[str]) -> None:
+        """Forget all other steps."""
+        self._steps = {step_id: tally for step_id, tally in self._steps.items() if step_id in step_ids}
 
     def take(self) -> dict[str, Any]:
         """Everything so far, packed for a message; afterwards this tally is empty."""

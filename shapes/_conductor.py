@@ -123,6 +123,7 @@ class Conductor:
     def _rung(self, rung: Rung) -> list[StepRecord]:
         """The life of the steps that share one window (DESIGN 4)."""
         self._gather()
+        self.crew.inbox.begin_rung([step.id for step in rung])
         started, took, changes, loop = utc(), _Stopwatch(), self.crew.watch(), self._loop
         self.progress.phase(rung[0], "fill")
         faults = loop.fill(rung, self._e2e_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from exporters.fleet import Spent
 from scenarios.prices import ApiPrice
 from scenarios.scenario import Scenario
 
@@ -23,16 +24,16 @@ class Spend:
         self._sizes = sizes
         self.money = 0.0
 
-    def add(self, arm: str, given: int, cached: int, made: int) -> None:
-        """Book one row: input tokens (with how many of them were cached) and output tokens."""
+    def add(self, arm: str, spent: Spent) -> None:
+        """Book requests of an arm."""
         price = self._prices.get(arm)
         if price is not None:
-            self.money += request_price(price, given, cached, made)
+            self.money += price_of(price, spent)
 
     def at_most(self, arms: Sequence[str], in_flight: int) -> float:
         """Money spent, with every request in flight at its dearest: so many on each of these arms."""
         prices = [price for arm in arms if (price := self._prices.get(arm)) is not None]
-        dearest = [max(request_price(price, given, 0, made) for given, made in self._sizes) for price in prices]
+        dearest = [max(price_of(price, Spent(1, given, 0, made)) for given, made in self._sizes) for price in prices]
         return self.money + in_flight * sum(dearest)
 
 
@@ -44,8 +45,8 @@ def arm_price(scenario: Scenario, arm: str) -> ApiPrice | None:
     return scenario.cost.api if scenario.cost else None
 
 
-def request_price(price: ApiPrice, given: int, cached: int, made: int) -> float:
-    """Money of one request: prices are per 1M tokens; without a price of their own, cached tokens cost as others do."""
+def price_of(price: ApiPrice, spent: Spent) -> float:
+    """Money of requests: prices are per 1M tokens; without a price of their own, cached tokens cost as others do."""
     cached_price = price.input if price.cached_input is None else price.cached_input
-    tokens = (given - cached) * (price.input or 0) + cached * (cached_price or 0) + made * (price.output or 0)
-    return tokens / 1e6 + (price.request or 0)
+    given = (spent.input_tokens - spent.cached_tokens) * (price.input or 0) + spent.cached_tokens * (cached_price or 0)
+    return (given + spent.output_tokens * (price.output or 0)) / 1e6 + spent.requests * (price.request or 0)

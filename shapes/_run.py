@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from exporters.fleet import Delta
-from exporters.record import RecordError, Run, RunWriter, StepRecord, pack, unpack
+from exporters.record import RecordError, Run, RunWriter, StepRecord, pack
 from scenarios.load import scenario_to_wire
 from scenarios.places import at_once
 from scenarios.scenario import Scenario
@@ -176,11 +176,8 @@ class LoadRun:
         if self._closed:  # of a worker that was away: the run is on disk without them, and says what it counted
             return
         self._keep_rows(delta.packed, delta.responses)
-        if self.scenario.limits.max_cost is not None:
-            batch = unpack(delta.packed)
-            names = ("arm", "input_tokens", "cached_tokens", "output_tokens")
-            for arm, given, cached, made in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
-                self._spend.add(arm, given or 0, cached or 0, made or 0)
+        for arm, spent in delta.spent.items():
+            self._spend.add(arm, spent)
 
     def _keep_rows(self, packed: bytes, responses: Sequence[dict[str, Any]] = ()) -> None:
         """Append rows and texts; a refusal stops the run when the conductor next looks (this is a message handler)."""

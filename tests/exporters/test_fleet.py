@@ -209,6 +209,41 @@ def test_a_part_counts_what_was_sent_in_the_window_by_how_it_ended() -> None:
     assert (part.ok, part.failed, part.aborted, part.sent) == (2, 2, 1, 5)
 
 
+def test_a_rung_forgets_the_steps_before_it() -> None:
+    """What the inbox holds does not grow with the steps; a late report of an earlier one is counted, row by row."""
+    sides = Sides()
+    for number in range(20):
+        step = f"s{number}"
+        sides.inbox.begin_rung([step])
+        for late in (step, f"s{number - 1}"):
+            sample = msgspec.structs.replace(row(number), step=late)
+            sides.outbox.tally.step(late).add(sample, NONE, NONE, Timeline())
+            sides.outbox.add(sample)
+        sides.outbox.flush()
+        assert sides.inbox.part(step, "w0").sent == sides.inbox.tally.step(step).sent == 1
+        assert set(sides.inbox.parts) <= {(step, "w0"), (f"s{number - 1}", "w0")}
+
+    assert sides.inbox.rows == {"sent": 40, "received": 40}
+    sides.inbox.begin_rung(["next"])
+    assert (sides.inbox.parts, sides.inbox.tally.take()) == ({}, {})
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), *[st.none() | st.integers(0, 9)] * 3), max_size=8))
+def test_what_was_spent_travels_by_arm(used: list[tuple[str, int | None, int | None, int | None]]) -> None:
+    """The master's sums are those of the rows, without unpacking them; an absurd claim of a service is none."""
+    sides = Sides()
+    for arm, given_, cached, made in [*used, ("b", 1 << 40, None, -5)]:
+        tokens = {"input_tokens": given_, "cached_tokens": cached, "output_tokens": made}
+        sides.outbox.add(msgspec.structs.replace(row(1), arm=arm, **tokens))
+    sides.outbox.flush()
+
+    for arm in "ab":
+        rows = [tokens for name, *tokens in used if name == arm]
+        spent = sides.deltas[0].spent.get(arm, (0, 0, 0, 0))
+        assert spent[0] == len(rows) + (arm == "b")
+        assert list(spent[1:]) == [sum(row[each] or 0 for row in rows) for each in range(3)]
+
+
 def test_a_new_run_counts_anew() -> None:
     """A worker that prepares for another run numbers its reports from 1 again."""
     sides = Sides()
