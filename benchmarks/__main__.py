@@ -18,6 +18,7 @@ BENCHMARKS = (
     "engine",
     "simulator",
     "summary",
+    "isolation",
 )
 
 
