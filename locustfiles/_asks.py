@@ -12,9 +12,10 @@ import msgspec
 
 from locustfiles._dialects import Ask
 from locustfiles._pace import Turn
-from locustfiles._prompts import nonce
-from locustfiles._texts import Texts
-from scenarios.scenario import Arm, Scenario
+from locustfiles._prompts import Prompt, nonce
+from locustfiles._texts import Texts, drawn_sizes
+from scenarios.scenario import Arm, Cell, Scenario
+from scenarios.spread import DATA, spread_of
 
 
 class Asks:
@@ -23,6 +24,7 @@ class Asks:
     def __init__(self, scenario: Scenario, run_id: str, texts: Texts) -> None:
         self._scenario, self._run_id, self.texts = scenario, run_id, texts
         self._pools = {int(tokens): pool for tokens, pool in texts.pools.items()}
+        self._sizes = {cell.name: drawn_sizes(scenario, cell.input) for cell in scenario.matrix.cells}
         urls = [arm.url for arm in scenario.arms.values()]
         self._salt = len(set(urls)) < len(urls) or scenario.compare.isolate  # a service asks the other arm's server
         self._extra = {name: extra_members(arm) for name, arm in scenario.arms.items()}
@@ -37,22 +39,40 @@ class Asks:
         step = turn.lane.step
         rung = f"r{step.rate:g}" if step is not None and step.rate is not None else order.users
         place = f"{order.block}/{cell.name}/{rung}/{turn.user}/{turn.number}"
-        given, made = turn.sizes or (cell.input_tokens, cell.output_tokens)
         draw = _hash(f"{self._scenario.seed}/{place}")
-        pool = self._pools[given]
+        prompt, made = self._drawn(turn, cell, place, draw)
         attempt = f"{step.try_}.{step.probe or 0}" if step else "0"
         salt = turn.lane.arm if self._salt else ""
         key = _hash(f"{self._run_id}/{place}/{attempt}/{salt}")
         jitter = 1 + self._scenario.matrix.output_jitter * (2 * (draw >> 32) / 2**32 - 1)
         return Ask(
             model=pick_model(self._scenario.arms[turn.lane.arm], draw),
-            prompt=pool[draw % len(pool)],
+            prompt=prompt,
             nonce=nonce(key, self.texts.words),
             max_tokens=max(1, round(made * jitter)),
             force_length=True,
             stream=self._scenario.request.stream,
             extra=self._extra[turn.lane.arm],
         )
+
+    def _drawn(self, turn: Turn, cell: Cell, place: str, draw: int) -> tuple[Prompt, int]:
+        """The prompt and the tokens of its answer: as the trace says, of the data set, drawn, or the cell's."""
+        seed, output = self._scenario.seed, self._scenario.matrix.output.get(cell.output)
+        own = self.texts.data[draw % len(self.texts.data)] if self.texts.data else None
+        if own is not None and self._scenario.matrix.input.get(cell.input) == DATA:
+            prompt = own
+        else:
+            drawn = self._sizes[cell.name]
+            given = drawn[_hash(f"{seed}/{place}/input") % len(drawn)] if drawn else cell.input_tokens
+            pool = self._pools[turn.sizes[0] if turn.sizes else given]
+            prompt = pool[draw % len(pool)]
+        if turn.sizes:
+            return prompt, turn.sizes[1]
+        if output == DATA:
+            return prompt, (own.output if own else None) or cell.output_tokens
+        if isinstance(output, str):
+            return prompt, spread_of(output).size(_hash(f"{seed}/{place}/output") / 2**64)
+        return prompt, cell.output_tokens
 
     def _task(self, turn: Turn) -> Ask:
         tasks = self._scenario.tasks

@@ -38,6 +38,7 @@ class Prompt(msgspec.Struct, frozen=True):
     before: bytes = b""
     after: bytes = b""
     messages: bytes | None = None
+    output: int | None = None  # of a data set: tokens of its answer
 
 
 def nonce(key: int, words: Sequence[bytes] | None = None) -> bytes:

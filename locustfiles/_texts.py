@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from locustfiles._prompts import FITTED, Prompt, build_pool, choose_words
+from locustfiles._entries import matrix_prompts, task_prompts
+from locustfiles._prompts import FITTED, NONCE_TOKENS, Prompt, build_pool, choose_words
 from locustfiles._services import services
-from locustfiles._sizing import choose_tokenizer
+from locustfiles._sizing import choose_tokenizer, output_tokenizer
 from locustfiles._tasks import load_tasks
 from locustfiles._tokens import Tokenizer, load_tokenizer
 from scenarios.scenario import Scenario
+from scenarios.spread import DATA, spread_of
 
 POOL_SIZE = 1000  # prompts per input size; each request's nonce makes its text new
-FEWEST = 16  # per size of a trace, which has up to 64 sizes
+FEWEST = 16  # per size, where an input has many: those of a trace or of a distribution
 
 
 class Texts(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,20 +28,19 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     words: tuple[bytes, ...] = ()
     pools: dict[str, list[Prompt]] = {}  # by tokens, as text: a message's keys are strings
     tasks: list[Prompt] = []
+    data: list[Prompt] = []  # of the data set, for the matrix
 
 
 def make_texts(
     scenario: Scenario, tokenizer: Tokenizer, count: int = POOL_SIZE, breathe: Callable[[], None] = lambda: None
 ) -> Texts:
     """All texts of a scenario; `breathe` is called after each input size, so that others may run."""
-    pools = {}
-    cells = {cell.input_tokens for cell in scenario.matrix.cells}
-    sizes = set(scenario.matrix.input.values()) if scenario.ladder.trace else cells
-    count = max(count // len(sizes), FEWEST) if scenario.ladder.trace else count
-    for tokens in sorted(sizes):
-        pools[str(tokens)] = build_pool(tokens, count, scenario.seed, tokenizer, scenario.prompts.shared_prefix)
+    pools, share = {}, scenario.prompts.shared_prefix
+    for tokens, part in sorted(prompt_sizes(scenario).items()):
+        pools[str(tokens)] = build_pool(tokens, max(count // part, FEWEST), scenario.seed, tokenizer, share)
         breathe()
-    return Texts(tokenizer=tokenizer.name, words=choose_words(tokenizer), pools=pools, tasks=_tasks(scenario))
+    words, data = choose_words(tokenizer), _data(scenario, tokenizer)
+    return Texts(tokenizer=tokenizer.name, words=words, pools=pools, tasks=_tasks(scenario), data=data)
 
 
 def texts_for_workers(scenario: Scenario) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def texts_for_workers(scenario: Scenario) -> dict[str, Any]:
     """
     tokenizer = choose_tokenizer(scenario, services(scenario))
     if tokenizer.additive:
-        texts = Texts(tokenizer=tokenizer.name, tasks=_tasks(scenario))
+        texts = Texts(tokenizer=tokenizer.name, tasks=_tasks(scenario), data=_data(scenario, tokenizer))
     else:
         texts = make_texts(scenario, tokenizer, FITTED)
     sent: dict[str, Any] = msgspec.to_builtins(texts, builtin_types=(bytes,))
@@ -61,9 +63,42 @@ def texts_of_master(sent: dict[str, Any], scenario: Scenario, breathe: Callable[
     texts = msgspec.convert(sent, Texts, builtin_types=(bytes,))
     if texts.pools:
         return texts
-    made = make_texts(msgspec.structs.replace(scenario, tasks=None), load_tokenizer(texts.tokenizer), breathe=breathe)
-    return msgspec.structs.replace(made, tasks=texts.tasks)
+    own = msgspec.structs.replace(scenario, tasks=None, data=None)
+    made = make_texts(own, load_tokenizer(texts.tokenizer), breathe=breathe)
+    return msgspec.structs.replace(made, tasks=texts.tasks, data=texts.data)
+
+
+def prompt_sizes(scenario: Scenario) -> dict[int, int]:
+    """The sizes that prompts are made for, and how many sizes share the pool of one input: as many prompts in all."""
+    if scenario.ladder.trace:
+        sizes = {size for size in scenario.matrix.input.values() if isinstance(size, int)}
+        return dict.fromkeys(sizes, len(sizes))
+    found: dict[int, int] = {}
+    for cell in scenario.matrix.cells:
+        drawn = drawn_sizes(scenario, cell.input)
+        sizes = set(drawn) if drawn else set() if scenario.matrix.input.get(cell.input) == DATA else {cell.input_tokens}
+        found |= {size: min(found.get(size, len(sizes)), len(sizes)) for size in sizes}
+    return found
+
+
+def drawn_sizes(scenario: Scenario, name: str) -> tuple[int, ...]:
+    """The sizes of an input that is drawn, each as likely; empty for one that is not."""
+    size = scenario.matrix.input.get(name)
+    if not isinstance(size, str) or size == DATA:
+        return ()
+    room = 1 - scenario.prompts.shared_prefix
+    return spread_of(size).sizes(math.ceil((NONCE_TOKENS + 1) / room) + 1)
 
 
 def _tasks(scenario: Scenario) -> list[Prompt]:
-    return load_tasks(scenario.tasks.file) if scenario.tasks else []
+    tasks, data = scenario.tasks, scenario.data
+    if tasks is None:
+        return []
+    return load_tasks(tasks.file) if tasks.file or data is None else task_prompts(data, scenario.seed)
+
+
+def _data(scenario: Scenario, tokenizer: Tokenizer) -> list[Prompt]:
+    matrix = scenario.matrix
+    if scenario.data is None or DATA not in (*matrix.input.values(), *matrix.output.values()):
+        return []
+    return matrix_prompts(scenario.data, scenario.seed, tokenizer, output_tokenizer(scenario))

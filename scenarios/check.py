@@ -13,6 +13,7 @@ from scenarios.places import swaps
 from scenarios.prices import Cost
 from scenarios.scenario import APIS, Arm, Cell, Scenario
 from scenarios.search_rules import check_search
+from scenarios.spread import DATA
 from scenarios.stages import check_stages
 from scenarios.template import check_json
 from scenarios.wrong import MISSING, UNSHOWN, Where, Wrong, show, unknown
@@ -133,6 +134,7 @@ def _check_matrix(scenario: Scenario) -> None:
             _check_name(name, ("matrix", side, name), SIZE_NAME, 'letters, digits, ".", "_"')
         _check_twice([("matrix", side, name) for name in sizes])
     _check_room(scenario)
+    _check_data(scenario)
     labels = Counter(f"{cell.input}_{cell.output}".lower() for cell in matrix.cells)
     for cell in matrix.cells:
         if labels[f"{cell.input}_{cell.output}".lower()] > 1:
@@ -147,10 +149,32 @@ def _check_room(scenario: Scenario) -> None:
     """A prompt holds its shared prefix and a nonce."""
     share = scenario.prompts.shared_prefix
     for name, tokens in scenario.matrix.input.items():
+        if isinstance(tokens, str):  # drawn among those that have room
+            continue
         least = max(1, round(share * tokens)) + NONCE_TOKENS
         if tokens < least:
             text = f"expected at least {least} tokens: a nonce of {NONCE_TOKENS} and a shared prefix ({share:g} of it)"
             raise Wrong(("matrix", "input", name), tokens, text)
+
+
+def _check_data(scenario: Scenario) -> None:
+    """Prompts of a data set are asked for where there is one, and only there."""
+    matrix, data, tasks = scenario.matrix, scenario.data, scenario.tasks
+    asked = [
+        ("matrix", side, name)
+        for side, sizes in (("input", matrix.input), ("output", matrix.output))
+        for name, size in sizes.items()
+        if size == DATA
+    ]
+    if data is None:
+        if asked:
+            raise Wrong(asked[0], DATA, "there is no data set: add [data] with its file")
+        return
+    if not asked and (tasks is None or tasks.file is not None):
+        text = 'nothing uses it: give a size of [matrix] the value "data", or add [tasks] without a file'
+        raise Wrong(("data", "file"), data.file, text)
+    if data.output is None and any(at[1] == "output" for at in asked):
+        raise Wrong(("data", "output"), MISSING, 'expected the column with the lengths of answers: an output is "data"')
 
 
 def _check_steps(scenario: Scenario) -> None:

@@ -9,15 +9,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from scenarios.data import Data
 from scenarios.isolate import with_roles
 from scenarios.open_loop import check_ladder, with_trace
 from scenarios.replicas import unpaired
 from scenarios.scenario import WITHOUT_OUTPUT, Arm, Cell, Compare, Design, Ladder, Matrix, Scenario, Tasks
 from scenarios.search_rules import with_search
+from scenarios.spread import mean_size
 from scenarios.wrong import Where, Wrong, printable, unknown
 
 replace = msgspec.structs.replace
-Part = TypeVar("Part", Arm, Tasks)
+Part = TypeVar("Part", Arm, Tasks, Data)
 
 DEFAULT_AT = 8  # the operating point: the highest rung up to here; with isolation 1, where every cell is then paired
 FILES = ("api_key_file", "ca_file", "client_cert", "client_key")  # of an arm
@@ -28,7 +30,7 @@ def complete(scenario: Scenario, given: dict[str, Any], locate: Callable[[str, W
     """The scenario without anything left open; `given` is the file's data, which tells a default from a choice."""
     rungs = given.get("ladder", {})
     check_ladder(scenario.ladder, rungs)
-    matrix = with_cells(_with_output(scenario, given), given.get("matrix", {}).get("cells", "all"))
+    matrix = with_cells(_with_output(scenario, given), given.get("matrix", {}).get("cells", "all"), scenario.data)
     ladder, matrix = with_trace(scenario.ladder, matrix, given, locate)
     arms = {name: _located(arm, ("arms", name), FILES, locate) for name, arm in scenario.arms.items()}
     if scenario.compare.aa is True:
@@ -39,6 +41,7 @@ def complete(scenario: Scenario, given: dict[str, Any], locate: Callable[[str, W
         ladder=_with_at(ladder, rungs, 1 if scenario.compare.isolate else DEFAULT_AT),
         matrix=matrix,
         tasks=scenario.tasks and _located(scenario.tasks, ("tasks",), ("file",), locate),
+        data=scenario.data and _located(scenario.data, ("data",), ("file",), locate),
         plan=_with_blocks(scenario.plan, given.get("plan", {}), len(arms), matrix.cells),
         compare=_with_arms(_with_proof(with_roles(scenario.compare, arms), locate), list(arms)),
     )
@@ -55,12 +58,13 @@ def _with_output(scenario: Scenario, given: dict[str, Any]) -> Matrix:
     )
 
 
-def with_cells(matrix: Matrix, asked: Any) -> Matrix:
+def with_cells(matrix: Matrix, asked: Any, data: Data | None = None) -> Matrix:
     """The matrix with its cells: every crossing, or those that are asked for, in the order of the sizes."""
+    expected = (data.expected_input, data.expected_output) if data else (0, 0)
+    given = {name: mean_size(size, expected[0]) for name, size in matrix.input.items()}
+    made = {name: mean_size(size, expected[1]) for name, size in matrix.output.items()}
     crossed = {
-        f"{i}/{o}": Cell(input=i, output=o, input_tokens=matrix.input[i], output_tokens=matrix.output[o])
-        for i in matrix.input
-        for o in matrix.output
+        f"{i}/{o}": Cell(input=i, output=o, input_tokens=given[i], output_tokens=made[o]) for i in given for o in made
     }
     if asked == "all":
         return replace(matrix, cells=tuple(crossed.values()))

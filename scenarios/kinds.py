@@ -17,7 +17,8 @@ Rate = Annotated[float, msgspec.Meta(gt=0, le=100_000)]
 Rates = Annotated[tuple[Rate, ...], msgspec.Meta(extra={"reads": "rates"})]
 Rungs = Annotated[tuple[Count, ...], msgspec.Meta(min_length=1, extra={"reads": "rungs"})]
 Threshold = Annotated[float, msgspec.Meta(gt=0, lt=1)]
-Sizes = Annotated[dict[str, Count], msgspec.Meta(min_length=1)]
+Size = Annotated[int | str, msgspec.Meta(extra={"reads": "size"})]  # tokens: a number, or how they are drawn
+Sizes = Annotated[dict[str, Size], msgspec.Meta(min_length=1)]
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

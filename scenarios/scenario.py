@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from scenarios.data import Data
 from scenarios.kinds import Count, Delay, Frozen, Positive, Rate, Rates, Rungs, Seconds, Seed, Share, Sizes, Threshold
 from scenarios.prices import Cost
 from scenarios.sampling import Sampling
@@ -111,7 +112,7 @@ class Ladder(Frozen, frozen=True):
 
 
 class Matrix(Frozen, frozen=True):
-    """Sizes in tokens by name; `cells` are the crossings that are measured."""
+    """Sizes in tokens by name (or how they are drawn); `cells` are the crossings that are measured."""
 
     input: Sizes = msgspec.field(default_factory=lambda: {"short": 128, "medium": 1024, "long": 4096})
     output: Sizes = msgspec.field(default_factory=lambda: {"short": 32, "medium": 256, "long": 1024})
@@ -217,6 +218,7 @@ class Scenario(Frozen, frozen=True):
     ladder: Ladder = Ladder()
     matrix: Matrix = msgspec.field(default_factory=Matrix)
     tasks: Tasks | None = None
+    data: Data | None = None
     plan: Design = Design()
     search: Search | None = None
     prompts: Prompts = Prompts()

@@ -6,6 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from scenarios.spread import ACCEPTED as ACCEPTED_SIZE
+from scenarios.spread import size
+
 Number = TypeVar("Number", int, float)
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -93,4 +96,5 @@ READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "seconds": (seconds, ACCEPTED_SECONDS),
     "rungs": (rungs, ACCEPTED_RUNGS),
     "rates": (rates, ACCEPTED_RATES),
+    "size": (size, ACCEPTED_SIZE),
 }

@@ -30,6 +30,7 @@ FLOORS: list[tuple[str, set[str], set[str]]] = [
     ("exporters.server", set(), {"prometheus_client"}),
     ("exporters.*", {"scenarios"}, {"numpy", "msgspec"}),
     *((f"locustfiles.{stem}", {"scenarios", "exporters"}, WIRE_PACKAGES) for stem in WIRE),
+    ("locustfiles._datasets", {"scenarios"}, {"pyarrow"}),  # Parquet
     ("locustfiles.*", {"scenarios", "exporters"}, {"locust", "gevent", "msgspec", "numpy", "httptools", "tiktoken"}),
     ("shapes._progress", {"scenarios", "exporters"}, {"rich"}),
     ("shapes._preview", {"scenarios", "exporters"}, {"rich"}),
