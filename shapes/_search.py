@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from exporters.files import StepRecord
-from exporters.knee import SURE, Bounds, Knee, Probe, find
+from exporters.knee import OFTEN, SURE, Bounds, Knee, Probe, find
 from exporters.probes import bounds_of, probes_of
 from scenarios.scenario import Scenario
 from shapes._plan import Pass, Plan, probe_pass, tasks_pass, visits
@@ -80,13 +80,19 @@ def _within(probes: Sequence[Probe], bounds: Bounds) -> float:
     ends = [_placed(low, bounds, math.ceil), _placed(high, bounds, math.floor)]
     if ends[0] > ends[1]:  # nothing between is open
         ends = [_placed(low, bounds, math.floor), _placed(high, bounds, math.ceil)]
-    return min(ends, key=lambda end: sum(probe.load == end for probe in probes))
+    elif bounds.whole and ends[0] == ends[1] and _count(probes, ends[0]) >= OFTEN * bounds.repeats:
+        ends = [max(ends[0] - 1, bounds.start), min(ends[0] + 1, bounds.max)]  # it stays open: it is the knee itself
+    return min(ends, key=lambda end: _count(probes, end))
+
+
+def _count(probes: Sequence[Probe], load: float) -> int:
+    return sum(probe.load == load for probe in probes)
 
 
 def _placed(load: float, bounds: Bounds, rounded: Rounding) -> float:
     """The load on a grid, between `start` and `max`: whole users; rates an eighth of a tolerance apart."""
     step = math.log1p(bounds.tolerance) / PARTS
-    on_grid = float(f"{math.exp(rounded(math.log(load) / step) * step):.6g}")
+    on_grid = float(f"{math.exp(rounded(math.log(load) / step) * step):.4g}")
     if bounds.whole:
         on_grid = rounded(load) if load * math.expm1(step) < 1 else rounded(on_grid)
     return min(max(on_grid, bounds.start), bounds.max)

@@ -77,6 +77,17 @@ def test_it_climbs_by_twos_and_halves_before_it_repeats() -> None:
     assert loads.count(12) >= USERS.repeats
 
 
+@pytest.mark.parametrize("truth", [5.05, 6.07, 12.0])
+def test_a_knee_at_a_whole_number_is_found_too(truth: float) -> None:
+    """There the load itself is met now and then, for ever: the search ends with its neighbours, not with its probes."""
+    for seed in range(12):
+        probes = simulated(truth, USERS, seed)
+        found = find(probes, USERS)
+        assert found.state == "found", (seed, found)
+        assert off_by(found, truth, USERS) <= 1
+        assert len(probes) < USERS.probes
+
+
 @pytest.mark.parametrize(("truth", "state"), [(0.3, "below"), (5000.0, "above")])
 def test_a_knee_outside_is_said_to_be_outside(truth: float, state: str) -> None:
     """Missed at `start`, or still met at `max`: repeated until sure, no more probes than that, and no capacity."""
