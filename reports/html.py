@@ -13,6 +13,7 @@ from reports import added, charts, effects, latency, scaling_tables, search_char
 from reports.backend import backend_table
 from reports.definitions import DEFINITIONS
 from reports.headline import arms_of, headline, operating_load
+from reports.lengths import lengths_table
 from reports.tables import cell_key
 from reports.units import plain
 
@@ -70,6 +71,7 @@ def _measurements(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str
         "heat_maps": latency.heat_maps(points, operating_load(manifest)),
         "points": latency.points_table(points) if points else None,
         "points_open": len(points) <= 40,
+        "lengths": lengths_table([*points, *summary.get("tasks", [])]),
         "backend": backend_table([*points, *summary.get("tasks", [])]),
         "tasks": latency.tasks_table(summary.get("tasks", [])),
         "outcomes": latency.outcomes_table(trust.all_steps(summary)),

@@ -18,6 +18,7 @@ from reports.engines import engine_figures, sampling_warnings
 from reports.fleet import fleet_figures, users_by_worker
 from reports.inside import inside_figures
 from reports.isolated import isolation, isolation_warnings
+from reports.lengths import lengths
 from reports.life import life_cycle, life_warnings
 from reports.measured import Measured, counting, measured_steps
 from reports.pairs import all_pairs
@@ -176,5 +177,6 @@ def _common(steps: Sequence[Measured]) -> dict[str, Any]:
         "goodput": figures.goodput(steps),
         **inside_figures([step.inside for step in steps]),
         **engine_figures(steps),
+        **lengths(steps),
     }
     return {name: value for name, value in known.items() if value}

@@ -64,7 +64,7 @@ def test_every_draw_is_possible(kind: str, first: float, second: float, share: f
 
 
 WRONG = [
-    "normal", "normal(1)", "normal(1,2,3)", "normal(a,b)", "normal(480,-1)", "normal(480,0)", "normal(nan,1)", "beta(1)",
+    "normal", "normal(1)", "normal(1,2,3)", "normal(a,b)", "normal(480,-1)", "normal(480,0)", "normal(nan,1)", "b(1)",
     "uniform(9,3)", "uniform(0,10)", "lognormal(50,1)", [], ["a"], [0], [True], 0, -3, 1.5, True, None, {}, "values()",
 ]  # fmt: skip
 
