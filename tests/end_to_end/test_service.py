@@ -131,6 +131,7 @@ def test_nothing_between_the_arms_is_judged(measured: Measured) -> None:
     assert "nothing between the two arms is gated" in " ".join(measured.summary["verdict"]["reasons"])
     assert measured.summary["comparisons"] == []
     assert "service: stages: retrieve, preprocess, model, postprocess; model calls: 2" in measured.done.stderr
+    assert '"ServiceUser": 1' in (measured.out / "locust.log").read_text()  # the entry file that `run` picks
 
 
 def test_the_engine_s_counters_tell_the_same_calls(measured: Measured) -> None:
