@@ -125,7 +125,8 @@ def calls_table(points: list[Point]) -> Table | None:
     columns = (
         Column("cell", "cell", False), load_column(known), Column("arm", None, False), Column("model calls", "fan_out"),
         Column("most"), Column("input tokens", "tokens"), Column("output tokens", "tokens"),
-        Column("at once", "fan_out"), Column("cost", "fan_out"), Column("told by", None, False),
+        Column("at once", "fan_out"), Column("cost", "fan_out", detail="scenario’s currency"),
+        Column("told by", None, False),
     )  # fmt: skip
     return Table("Model calls of one request", columns, tuple(map(_call_row, known)), heads=3)
 
