@@ -16,6 +16,10 @@ from scenarios.scenario import APIS
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("scenarios", "locustfiles", "shapes", "exporters", "reports", "simulator")
 WIRE_PACKAGES = {"gevent", "httptools", "msgspec", "tiktoken"}
+GPU = (
+    "gpu", "gpu_devices", "gpu_fields", "gpu_health", "gpu_integral", "gpu_page", "gpu_processes", "gpu_roster",
+    "gpu_tier", "gpu_words", "gpu_xid",
+)  # fmt: skip
 WIRE = ("_wire", "_sse", "_lines", "_dialects", "_prompts", "_tokens", "_tasks", "_outcome")
 
 # file (room.stem or room.*) -> rooms it may import (its own is always allowed), third-party packages it may import
@@ -28,6 +32,7 @@ FLOORS: list[tuple[str, set[str], set[str]]] = [
     ("exporters.samples", set(), {"pyarrow"}),
     ("exporters.copies", set(), {"pyarrow"}),
     ("exporters.server", set(), {"prometheus_client"}),
+    *((f"exporters.{stem}", set(), {"prometheus_client", "pynvml"}) for stem in GPU),
     ("exporters.*", {"scenarios"}, {"numpy", "msgspec"}),
     *((f"locustfiles.{stem}", {"scenarios", "exporters"}, WIRE_PACKAGES) for stem in WIRE),
     ("locustfiles._datasets", {"scenarios"}, {"pyarrow"}),  # Parquet
