@@ -13,6 +13,7 @@ from exporters.fleet import Lane, Order
 from exporters.sample import Sample, Timeline
 from locustfiles._asks import Asks
 from locustfiles._booking import Exchange, Span, sample_of
+from locustfiles._context import context_of, too_long
 from locustfiles._dialects import Ask
 from locustfiles._dialects._said import line
 from locustfiles._pace import Turn
@@ -87,6 +88,7 @@ class Probe:
         if self.service.dialect.generates:
             yield self._length(sample)
         yield self._prompt_size(ask, sample)
+        yield from self._context()
         yield self._clock(first.timeline)
         yield self._cache(ask)
         yield self._metrics()
@@ -169,6 +171,18 @@ class Probe:
             f"prompts of {built} tokens by {tokenizer}: the service counts {used} ({used - built:+d} for its template)"
         )
         return self._finding("prompt size", "ok" if abs(used - built) <= max(64, 0.1 * built) else "warn", text)
+
+    def _context(self) -> Iterator[Finding]:
+        """Prompts that the model cannot take, where its server tells how long its context is."""
+        context = context_of(self.service)
+        if context is None:
+            return
+        beyond, known = too_long(self._scenario, self._asks.texts, context)
+        if not beyond:
+            yield self._finding("context", "ok", f"all sizes fit into the context of {context:,} tokens")
+            return
+        text = f"{beyond} of {known} sizes of prompt and answer exceed the context of {context:,} tokens"
+        yield self._finding("context", "warn", f"{text}: those requests will fail; use shorter ones")
 
     def _clock(self, timeline: Timeline) -> Finding:
         if timeline.user_reads and not timeline.kernel_reads:
