@@ -39,7 +39,7 @@ def asked(folder: Path, url: str) -> Path:
 
 
 def test_lengths_are_those_of_the_data_and_of_the_distribution(tmp_path: Path, simulated: str) -> None:
-    """Two workers; rows of the data cell have their prompts' tokens and their answers'; drawn ones are distributed so."""
+    """Two workers; rows of the data cell have their prompts' tokens and their answers'; drawn sizes are spread so."""
     out, path = tmp_path / "run", asked(tmp_path, simulated)
     done = front_door("run", path, "--out", out, "--processes", "2")
     assert done.returncode in (0, 4), done.stderr

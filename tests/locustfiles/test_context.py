@@ -15,7 +15,7 @@ CELL = Cell(input="a", output="b", input_tokens=100, output_tokens=20)
 
 
 @pytest.mark.parametrize(
-    ("context", "beyond"), [(10_000, 0), (120, 0), (119, 1), (80, 1), (59, 2)],
+    ("context", "beyond"), [(10_000, 0), (120, 0), (119, 1), (80, 1), (58, 2)],
 )  # fmt: skip
 def test_prompt_and_answer_share_the_context(context: int, beyond: int) -> None:
     """A pool of 100 tokens with 20 out, and entries of 50 + 9 and of unknown length."""
