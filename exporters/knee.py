@@ -23,6 +23,7 @@ DOUBT = 0.01  # that a probe, however clear, was an accident
 SPREADS = np.geomspace(0.01, 0.16, 7)  # s: the noise between probes
 BEYOND = math.log(2)  # the knee may lie so far outside of [start, max]
 OFTEN = 4  # times `repeats`
+MOST_PLACES = 10_000  # of the grid of ln C
 LOGISTIC = 1.702  # makes the logistic as wide as a normal distribution with that standard deviation
 
 Values = npt.NDArray[np.float64]
@@ -158,10 +159,11 @@ def _state(probes: Sequence[Probe], bounds: Bounds, meets: float | None, misses:
 def _grid(bounds: Bounds) -> Values:
     """Where ln C may be, a tenth of a step of the tolerance apart."""
     low, high = math.log(bounds.start) - BEYOND, math.log(bounds.max) + BEYOND
-    return np.linspace(low, high, max(3, round(10 * (high - low) / math.log1p(bounds.tolerance)) + 1))
+    parts = round(10 * (high - low) / math.log1p(bounds.tolerance))
+    return np.linspace(low, high, min(max(parts, 2), MOST_PLACES) + 1)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=64)
 def _scores(bounds: Bounds, load: float, met: float) -> Values:
     """ln of the chance of one probe's outcome, by noise and place of the knee."""
     chance = 1 / (1 + np.exp(-np.clip(LOGISTIC * (_grid(bounds) - math.log(load)) / SPREADS[:, None], -700, 700)))

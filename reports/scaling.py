@@ -13,11 +13,9 @@ from typing import Any
 import msgspec
 
 from reports.measured import Measured, counting
+from reports.search import knee_ratio
 from reports.stats import mean_interval
 from scenarios.scenario import Cell, Scenario
-
-Z95, Z90 = 1.959964, 1.644854
-BLOCKS, KNEES = "blocks", "knees"  # where an interval comes from
 
 
 def scaling(steps: Sequence[Measured], searched: Sequence[dict[str, Any]], scenario: Scenario) -> list[dict[str, Any]]:
@@ -58,24 +56,28 @@ def _of_searches(searched: Sequence[dict[str, Any]], counts: Mapping[str, int]) 
 
 def _of_cell(searched: Sequence[dict[str, Any]], counts: Mapping[str, int]) -> dict[str, Any]:
     found = {one["arm"]: one for one in searched if one["state"] == "found"}
-    by_arm = {
-        arm: {block["block"]: block["knee"] / counts[arm] for block in found[arm]["blocks"]}
-        for arm in counts
-        if arm in found
+    arms = [arm for arm in counts if arm in found]
+    rows = [_searched(found[arm], found[arms[0]], counts[arm] / counts[arms[0]]) for arm in arms]
+    whole = [{**row, "replicas": counts[row["arm"]]} for row in rows if row]
+    return {"cell": searched[0]["cell"], "basis": "search", "arms": whole}
+
+
+def _searched(entry: dict[str, Any], first: dict[str, Any], times: float) -> dict[str, Any]:
+    """An arm of `times` as many replicas as the first one; nothing when no block has both."""
+    known: dict[str, Any] = {"arm": entry["arm"], "value": entry["knee"]}
+    if entry is first:
+        return {**known, "efficiency": 1.0, "n_pairs": len(entry["blocks"])}
+    ratio = knee_ratio(entry, first)
+    if ratio is None:
+        return {}
+    ci = [end / times for end in ratio["ci"]]
+    return {
+        **known,
+        "efficiency": ratio["ratio"] / times,
+        "n_pairs": ratio["n_pairs"],
+        "ci": ci,
+        "ci_from": ratio["ci_from"],
     }
-    rows = _efficiencies(by_arm, counts)
-    for row in rows[1:]:  # one block: the interval of each knee is all there is
-        if "ci" not in row:
-            half = Z95 * math.hypot(_sd(found[row["arm"]]), _sd(found[rows[0]["arm"]]))
-            row["ci"] = [row["efficiency"] * math.exp(-half), row["efficiency"] * math.exp(half)]
-            row["ci_from"] = KNEES
-    return {"cell": searched[0]["cell"], "basis": "search", "arms": rows}
-
-
-def _sd(entry: dict[str, Any]) -> float:
-    """Of the log of a knee, from its 90 % interval."""
-    low, high = entry["interval"]
-    return math.log(high / low) / 2 / Z90
 
 
 def _efficiencies(by_arm: Mapping[str, Mapping[int, float]], counts: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -90,6 +92,6 @@ def _efficiencies(by_arm: Mapping[str, Mapping[int, float]], counts: Mapping[str
             interval = mean_interval(pairs)
             row |= {"efficiency": math.exp(interval.mean), "n_pairs": len(pairs)}
             if rows and interval.low is not None and interval.high is not None:
-                row |= {"ci": [math.exp(interval.low), math.exp(interval.high)], "ci_from": BLOCKS}
+                row |= {"ci": [math.exp(interval.low), math.exp(interval.high)], "ci_from": "blocks"}
             rows.append(row)
     return rows

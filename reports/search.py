@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from reports.stats import mean_interval, share_bounds
 from scenarios.places import at_once
 from scenarios.scenario import Cell, Scenario
 
+Z95, Z90 = 1.959964, 1.644854
 UNFINISHED = "the run ended before the search did: --resume goes on where it was"
 
 
@@ -151,15 +153,36 @@ def _compared(entry: dict[str, Any], entries: Sequence[dict[str, Any]], baseline
     if not baseline or entry["arm"] == baseline:
         return entry
     other = next(one for one in entries if one["arm"] == baseline and one["cell"] == entry["cell"])
-    knees = [{block["block"]: block for block in one["blocks"] if block["state"] == "found"} for one in (entry, other)]
-    pairs = [math.log(knees[0][block]["knee"] / knees[1][block]["knee"]) for block in knees[0] if block in knees[1]]
-    if not pairs:
-        return entry
-    mean = mean_interval(pairs)
-    against: dict[str, Any] = {"arm": baseline, "ratio": math.exp(mean.mean), "n_pairs": len(pairs)}
-    if mean.low is not None and mean.high is not None:
-        against["ci"] = [math.exp(mean.low), math.exp(mean.high)]
-    return {**entry, "against": against}
+    ratio = knee_ratio(entry, other)
+    return entry if ratio is None else {**entry, "against": {"arm": baseline, **ratio}}
+
+
+def knee_ratio(entry: dict[str, Any], other: dict[str, Any]) -> dict[str, Any] | None:
+    """One search's knee over another's, with its 95 % interval; None without a block in which both were found.
+
+    The interval is Student's over the blocks, widened by how exactly each knee is known: of whole numbers of users all
+    blocks may agree, and the knee still lies anywhere between two of them. Of a single block that is all there is.
+    """
+    mine, its = ({b["block"]: b for b in one["blocks"] if b["state"] == "found"} for one in (entry, other))
+    both = [(mine[block], its[block]) for block in mine if block in its]
+    if not both:
+        return None
+    mean = mean_interval([math.log(one["knee"] / another["knee"]) for one, another in both])
+    known = fmean(math.hypot(_known(one), _known(another)) for one, another in both)
+    between = 0.0 if mean.high is None else mean.high - mean.mean
+    half = math.hypot(between, known)
+    return {
+        "ratio": math.exp(mean.mean),
+        "ci": [math.exp(mean.mean - half), math.exp(mean.mean + half)],
+        "ci_from": "knees" if mean.high is None else "blocks",
+        "n_pairs": len(both),
+    }
+
+
+def _known(block: dict[str, Any]) -> float:
+    """Half of the 95 % interval of ln knee within one block, from its 90 % one."""
+    low, high = block["interval"]
+    return math.log(high / low) / 2 * Z95 / Z90
 
 
 def search_capacities(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -102,9 +102,9 @@ def _against(entry: Entry) -> Shown:
     against = entry.get("against")
     if against is None:
         return Shown("")
-    if "ci" not in against:
-        return Shown(change(against["ratio"]), note="one block: no interval; raise [plan] blocks")
-    return Shown(change(against["ratio"], tuple(against["ci"])), detail=change_interval(*against["ci"]))
+    interval = (against["ci"][0], against["ci"][1])
+    alone = "one block: the interval is that of both knees; raise [plan] blocks" if against["n_pairs"] == 1 else None
+    return Shown(change(against["ratio"], interval), note=alone, detail=change_interval(*interval))
 
 
 def evidence_table(entries: list[Entry]) -> Table:

@@ -73,7 +73,11 @@ def test_a_known_capacity_is_found_also_after_an_interruption(tmp_path: Path) ->
     assert done.returncode == 0
     rows = [row for row in Run.open(out).requests().to_pylist() if row["phase"] == "window"]
     sent = Counter(row["step"] for row in rows)
+    tallies = {record.step.id: record.tally for record in Run.open(out).steps}
     assert all(sent[probe["step"]] == probe["sent"] for probe in entry["probes"])
+    assert all(
+        tallies[probe["step"]]["good"] == probe["good"] for probe in entry["probes"]
+    )  # counted live, and from rows
     assert {row["replica"] for row in rows} == {"only"}
     said = read(out / "summary.json")["verdict"]["reasons"]
     assert "6 users meet the SLO and 7 do not" in said[0]

@@ -83,8 +83,8 @@ def test_arms_of_one_size_do_not_scale() -> None:
 def searched(arm: str, knee: float, state: str = "found", width: float = 0.05) -> dict[str, Any]:
     """What a search found, as far as scaling looks at it."""
     cell = {"input": CELL.input, "output": CELL.output, "input_tokens": 128, "output_tokens": 1024}
-    blocks = [{"block": 1, "state": state, "knee": knee, "probes": 20}]
     interval = [knee * (1 - width / 2), knee * (1 + width / 2)]
+    blocks = [{"block": 1, "state": state, "knee": knee, "probes": 20, "interval": interval}]
     return {"arm": arm, "cell": cell, "state": state, "knee": knee, "interval": interval, "blocks": blocks}
 
 

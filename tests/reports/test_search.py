@@ -145,19 +145,32 @@ def test_arms_are_compared_over_the_blocks_in_which_both_were_found() -> None:
     against = candidate["against"]
     assert (against["arm"], against["n_pairs"]) == ("baseline", 4)
     assert against["ratio"] == pytest.approx(1.2, abs=0.03)
-    assert 1.1 < against["ci"][0] < 1.2 < against["ci"][1] < 1.3
+    assert 1.05 < against["ci"][0] < 1.2 < against["ci"][1] < 1.4
+    assert against["ci_from"] == "blocks"
     assert [block["state"] for block in base["blocks"]] == ["found"] * 4
     assert judged(steps, told)["status"] == "pass"
     assert "recommendation" not in judged(steps, told)
     assert [list(ENTRY.iter_errors(entry)) for entry in (base, candidate)] == [[], []]
 
 
-def test_one_block_gives_a_ratio_without_an_interval() -> None:
-    """Two searches differ by chance too: no interval is invented."""
+def test_blocks_that_agree_are_no_certainty() -> None:
+    """Whole users hide where between two of them the knee lies: an interval of no width would be a lie."""
+    told = asked(("baseline", "candidate"), plan={"blocks": 3})
+    both = (("baseline", 6.5), ("candidate", 9.5))
+    steps = [s for block in (1, 2, 3) for arm, knee in both for s in quiet(knee, arm=arm, block=block)]
+    _, candidate = searches(steps, told)
+    low, high = candidate["against"]["ci"]
+    assert low < 9.25 / 6.75 < 9.75 / 6.25 < high
+
+
+def test_one_block_gives_the_interval_of_both_knees() -> None:
+    """How the service differs from block to block is not in it, and that is said."""
     told = asked(("baseline", "candidate"))
     steps = [*quiet(9.5, arm="baseline"), *quiet(11.5, arm="candidate")]
     _, candidate = searches(steps, told)
-    assert "ci" not in candidate["against"]
+    low, high = candidate["against"]["ci"]
+    assert low < 11.5 / 9.5 < high
+    assert candidate["against"]["ci_from"] == "knees"
     table = answers_table(searches(steps, told))
     assert "raise [plan] blocks" in " ".join(table.notes)
 
