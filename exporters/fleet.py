@@ -8,6 +8,7 @@ most one message a second and worker). Locust's environment and runner are argum
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -17,9 +18,11 @@ from exporters.sample import Sample, Step, Workload
 from exporters.tally import Tally
 from scenarios.scenario import Cell
 
-ORDER, ANSWER, ROWS, CHUNKS = (
-    "tokenswarm_order", "tokenswarm_answer", "tokenswarm_rows", "tokenswarm_chunks",
+ORDER, ANSWER, ROWS, CHUNKS, REFUSED = (
+    "tokenswarm_order", "tokenswarm_answer", "tokenswarm_rows", "tokenswarm_chunks", "tokenswarm_refused",
 )  # fmt: skip
+PROTOCOL = 1  # of these messages: 1 = first. A hello and its refusal must stay readable for every other version
+VERSION = f"{version('tokenswarm')} (protocol {PROTOCOL})"
 LOCAL = "local"  # who sends the messages of Locust's LocalRunner
 MOST_TOKENS = 1 << 31  # of one request
 HELLO, CATCH_UP = -1, 0  # seq of a worker that introduces itself, and of the order that prepares one that came late
@@ -124,8 +127,8 @@ def spent_by_arm(samples: Sequence[Sample]) -> dict[str, Spent]:
 class Outbox:
     """The worker's side: rows, tallies and texts that wait to be sent."""
 
-    def __init__(self, runner: Runner, name: str) -> None:
-        self._runner, self._name = runner, name
+    def __init__(self, runner: Runner, name: str, version: str = VERSION) -> None:
+        self._runner, self._name, self._version = runner, name, version
         self._samples: list[Sample] = []
         self._responses: list[dict[str, Any]] = []
         self._seq = self._rows_sent = 0
@@ -172,7 +175,8 @@ class Outbox:
 
     def hello(self) -> None:
         """Introduce this worker, before any order has come."""
-        self._runner.send_message(ANSWER, {"seq": HELLO, "worker": self._name, "index": self._runner.worker_index})
+        introduced = {"worker": self._name, "index": self._runner.worker_index, "version": self._version}
+        self._runner.send_message(ANSWER, {"seq": HELLO, **introduced})
 
     def answer(
         self, order: Order, facts: dict[str, float], faults: tuple[str, ...] = (), begun: dict[str, int] | None = None

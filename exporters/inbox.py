@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
-from exporters.fleet import CATCH_UP, HELLO, Answer, Delta
+from exporters.fleet import CATCH_UP, HELLO, VERSION, Answer, Delta
 from exporters.tally import Tally
 
 MINUTE = 60
+UNTOLD = "of a version that it does not tell"
 
 
 class Account(msgspec.Struct):
@@ -75,9 +76,11 @@ class Inbox:
     def __init__(self, on_delta: Callable[[Delta], None], woken: Callable[[], object]) -> None:
         self._on_delta, self._woken = on_delta, woken
         self.on_hello: Callable[[str], None] = lambda _: None
+        self.on_stranger: Callable[[str, str], None] = lambda *_: None  # a worker of another version, and which
         self.on_chunks: Callable[[str, bytes], None] = lambda *_: None
         self.answers: dict[str, Answer] = {}
         self.known: set[str] = set()  # workers that have introduced themselves
+        self.strangers: dict[str, str] = {}  # versions of workers of other versions: nothing that they say counts
         self.prepared: dict[str, str] = {}  # by worker, the run that it has prepared for
         self.seq = CATCH_UP
         self._forget()
@@ -114,6 +117,11 @@ class Inbox:
 
     def on_answer(self, environment: object, msg: Any, **_: object) -> None:  # noqa: ARG002 (Locust's signature)
         """Book an answer to the present order; late answers to earlier ones are dropped."""
+        if msg.data["seq"] == HELLO and (theirs := msg.data.get("version", UNTOLD)) != VERSION:
+            self.on_stranger(msg.node_id, theirs)
+            self.strangers[msg.node_id] = theirs
+        if msg.node_id in self.strangers:
+            return
         answer = msgspec.convert(msg.data, Answer)
         self.known.add(msg.node_id)
         self.prepared[msg.node_id] = answer.run

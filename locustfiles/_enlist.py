@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import signal
+import sys
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -14,13 +15,14 @@ import gevent
 import locust.runners
 from locust import argument_parser
 
-from exporters.fleet import ORDER
+from exporters.fleet import ORDER, REFUSED, VERSION
 from locustfiles._check import check
 from locustfiles._services import is_ready
 from locustfiles._swarm import Swarm
 from locustfiles._texts import texts_for_workers
 from locustfiles._wire import raise_file_limit
 
+USAGE = 2  # exit code
 FLUSH_EVERY_S = 1.0
 STALL_LOOK_S = 0.05
 MASTER_SILENT_S = 20  # Locust's workers would load a service for 60 s after their master died
@@ -39,6 +41,7 @@ def enlist(environment: Any, **_: object) -> None:
     raise_file_limit()
     swarm = environment.tokenswarm = Swarm(environment)
     runner.register_message(ORDER, swarm.on_order)
+    runner.register_message(REFUSED, _refused)
     runner.greenlet.spawn(_report_forever, swarm)
     runner.greenlet.spawn(_watch_stalls, swarm)
 
@@ -54,6 +57,14 @@ def enlist(environment: Any, **_: object) -> None:
         gevent.signal_handler(signal.SIGINT, lambda: gevent.spawn(leave).link(lambda _: runner.quit()))
         if environment.parsed_options is not None and (environment.parsed_options.processes or 0) > 1:
             runner.greenlet.spawn(_leave_with_parent, runner, os.getppid())
+
+
+def _refused(environment: Any, msg: Any, **_: object) -> None:
+    """The master is of another version and sends this worker away; Locust's own message to quit follows."""
+    line = f"this worker is tokenswarm {VERSION}, its master {msg.data['version']}: it is refused; install one version"
+    log.error(line)
+    print(f"tokenswarm: {line}", file=sys.stderr)  # noqa: T201
+    environment.process_exit_code = USAGE
 
 
 def _report_forever(swarm: Swarm) -> None:

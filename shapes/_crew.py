@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 import time
 from collections.abc import Callable
 from itertools import accumulate
@@ -11,7 +13,21 @@ import msgspec
 from gevent.event import Event
 from locust.runners import STATE_MISSING, MasterRunner
 
-from exporters.fleet import ANSWER, CATCH_UP, CHUNKS, LOCAL, ORDER, ROWS, Answer, Delta, Order, OrderPhase, Share
+from exporters.fleet import (
+    ANSWER,
+    CATCH_UP,
+    CHUNKS,
+    LOCAL,
+    ORDER,
+    REFUSED,
+    ROWS,
+    VERSION,
+    Answer,
+    Delta,
+    Order,
+    OrderPhase,
+    Share,
+)
 from exporters.inbox import Inbox
 from shapes._manifest import utc
 
@@ -19,6 +35,8 @@ GONE = (STATE_MISSING, "quit")
 RAMP_TIMEOUT_S = 60.0
 REPAIR_EVERY_S = 3.0  # users that do not come to target by themselves are sent for again (LOCUST.md fact 6)
 POLL_S = 0.005  # Locust's user counts change without telling anyone
+
+log = logging.getLogger(__name__)
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -36,7 +54,7 @@ class Crew:
         self.environment = environment
         self._woken = Event()
         self.inbox = Inbox(lambda _: None, self._woken.set)
-        self.inbox.on_hello = self._catch_up
+        self.inbox.on_hello, self.inbox.on_stranger = self._catch_up, self._refuse
         self.order = Order(seq=0, phase="idle")
         self.changes: list[Change] = []
         self.expected = 1
@@ -64,7 +82,8 @@ class Crew:
         """Ids of the workers that Locust hears of."""
         if not isinstance(self.runner, MasterRunner):
             return frozenset({LOCAL})
-        return frozenset(client.id for client in self.runner.clients.all if client.state not in GONE)
+        there = (client.id for client in self.runner.clients.all if client.state not in GONE)
+        return frozenset(worker for worker in there if worker not in self.inbox.strangers)
 
     def workers(self) -> frozenset[str]:
         """Those of them that have prepared for this run."""
@@ -128,6 +147,19 @@ class Crew:
             return
         for order in (Order(seq=CATCH_UP, phase="prepare", run=self._run), self.order):
             self._send(order, worker)
+
+    def _refuse(self, worker: str, theirs: str) -> None:
+        """Send a worker of another version away: what both mean by the same words may differ."""
+        if worker not in self.inbox.strangers:
+            line = (
+                f"worker {worker} is refused: it is tokenswarm {theirs}, the master is {VERSION}; install one version"
+            )
+            log.error(line)
+            print(f"tokenswarm: {line}", file=sys.stderr)  # noqa: T201
+        self.runner.send_message(REFUSED, {"version": VERSION}, worker)
+        self.runner.send_message("quit", None, worker)  # Locust's own, which any version obeys
+        if set(self.runner.clients.keys()) == {worker}:  # a master ends with its last worker, also while it waits
+            del self.runner.clients[worker]
 
     def answers(self) -> dict[str, Answer]:
         """The answers to the present order so far, by worker."""

@@ -132,9 +132,10 @@ class LoadRun:
 
     def _muster(self) -> None:
         if not self.crew.muster(MUSTER_TIMEOUT_S):
-            raise Unusable(
-                f"only {len(self.crew.workers())} of the expected workers came within {MUSTER_TIMEOUT_S:.0f} s"
-            )
+            refused = len(self.crew.inbox.strangers)
+            others = f"; {refused} of another version were refused" if refused else ""
+            came = f"{len(self.crew.present())} of the {self.crew.expected} expected workers came"
+            raise Unusable(f"only {came} within {MUSTER_TIMEOUT_S:.0f} s{others}")
 
     def _open(self, checked: Checked, resumed: bool) -> None:
         if resumed:

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.fleet import ANSWER, ROWS, Order, Outbox
-from exporters.inbox import Inbox, Recent
+from exporters.fleet import ANSWER, HELLO, ROWS, Order, Outbox
+from exporters.inbox import UNTOLD, Inbox, Recent
 from exporters.record import unpack
 from exporters.sample import Sample, Timeline
 
@@ -102,6 +103,19 @@ def test_late_answers_do_not_count_for_the_next_order() -> None:
 
     assert sides.inbox.answers == {}
     assert sides.inbox.known == {"w0"}
+
+
+@pytest.mark.parametrize("hello", [{"version": "0.0.1 (protocol 1)"}, {}, {"version": "9 (protocol 9)", "new": 1}])
+def test_a_worker_of_another_version_is_a_stranger(hello: dict[str, Any]) -> None:
+    """Newer, older, or of before versions were told: it is named with its version, and nothing that it says counts."""
+    inbox, named = Inbox(lambda _: None, lambda: None), []
+    inbox.on_stranger = lambda worker, theirs: named.append((worker, theirs))
+    seq = inbox.next()
+    for data in ({"seq": HELLO, "worker": "w0", "index": 0, **hello}, {"seq": seq, "words": "of its own"}):
+        inbox.on_answer(environment=None, msg=SimpleNamespace(data=data, node_id="w0"))
+
+    assert named == [("w0", hello.get("version", UNTOLD))]
+    assert (inbox.known, inbox.answers, inbox.accounts) == (set(), {}, {})
 
 
 def test_a_new_run_begins_at_zero() -> None:
