@@ -19,7 +19,7 @@ def search_charts(summary: dict[str, Any], manifest: dict[str, Any]) -> list[tup
     """Per cell its name and its picture, all arms in it; a search without a valid probe has none."""
     attain = float((manifest.get("scenario") or {}).get("slo", {}).get("attain", 0.95))
     entries = [entry for entry in summary.get("search", []) if entry["loads"]]
-    arms = in_order(entry["arm"] for entry in summary.get("search", []))
+    arms = in_order(one["arm"] for one in [*summary.get("points", []), *summary.get("search", [])])  # as in the legend
     cells = {cell_key(entry["cell"]): entry["cell"] for entry in entries}
     return [
         (cell_name(cell), _chart([entry for entry in entries if cell_key(entry["cell"]) == key], arms, attain))
