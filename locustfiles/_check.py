@@ -79,6 +79,7 @@ class Probe:
             yield from self._spoken(first, sample)
             yield self._finding("reachable", "fail", f"{self.service.arm.url}: {sample.outcome}: {sample.error}")
             return
+        yield from self._other_models(ask)
         self.server["model"] = sample.model or ""
         self.server["server"] = first.reply.headers.get("server", "")
         yield self._finding("reachable", "ok", f"{sample.model or 'the model'} answers at {self.service.arm.url}")
@@ -132,6 +133,16 @@ class Probe:
         stages = self.service.insight.finding(sample)
         if stages is not None and exchange.reply.status == 200:
             yield self._finding("stages", *stages)
+
+    def _other_models(self, ask: Ask) -> Iterator[Finding]:
+        """Whether each model of a mix answers: the first request has asked for one of them."""
+        model = self.service.arm.model
+        for one in () if isinstance(model, str) else model:
+            if one.model != ask.model:
+                _, sample = self._send(msgspec.structs.replace(ask, model=one.model))
+                answered = sample.outcome == "ok"
+                said = "answers" if answered else f"{sample.outcome}: {sample.error}"
+                yield self._finding("model", "ok" if answered else "fail", f"{line(one.model)}: {said}")
 
     def _streaming(self, exchange: Exchange, sample: Sample) -> Finding:
         if not self.service.dialect.streams:

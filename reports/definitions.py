@@ -73,6 +73,13 @@ DEFINITIONS: dict[str, Definition] = {
         "probes together make that 95 % certain; what a probe says counts by how sure its own requests make it. A "
         "probe that was invalid says nothing.",
     ),
+    "switching": Definition(
+        "switching cost",
+        "TTFT after another model’s request − TTFT after its own",
+        "What it takes an endpoint with several models or adapters to change between them: within each model, by the "
+        "order of sending, averaged by how often it was switched to; the interval is over blocks. Exact where one user "
+        "sends one request after the other; with more users their requests run side by side, and it is marked so.",
+    ),
     "server_running": Definition(
         "requests in the engine",
         "",

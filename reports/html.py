@@ -14,6 +14,7 @@ from reports.backend import backend_table
 from reports.definitions import DEFINITIONS
 from reports.headline import arms_of, headline, operating_load
 from reports.lengths import lengths_table
+from reports.mix import mix_table
 from reports.tables import cell_key
 from reports.units import plain
 
@@ -71,6 +72,7 @@ def _measurements(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str
         "heat_maps": latency.heat_maps(points, operating_load(manifest)),
         "points": latency.points_table(points) if points else None,
         "points_open": len(points) <= 40,
+        "mixes": mix_table(summary.get("mixes", [])),
         "lengths": lengths_table([*points, *summary.get("tasks", [])]),
         "backend": backend_table([*points, *summary.get("tasks", [])]),
         "tasks": latency.tasks_table(summary.get("tasks", [])),

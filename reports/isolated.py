@@ -134,8 +134,6 @@ def isolation_warnings(figures: Mapping[str, Any] | None) -> list[dict[str, Any]
         found.append(("one block", text, "Raise [plan] blocks: each block is one value."))
     negative = [one for one in figures["processing"] if one.get("own_work_s", {}).get("ci", [0, 0])[1] < 0]
     if negative:
-        text = (
-            f"Own work is below 0 in {len(negative)} cells: calls ran side by side, or its model is faster."
-        )
+        text = f"Own work is below 0 in {len(negative)} cells: calls ran side by side, or its model is faster."
         found.append(("negative work", text, "Check that both arms reach the same model, and how it is cached."))
     return [{"code": f"isolation: {code}", "text": text, "advice": advice, "steps": []} for code, text, advice in found]

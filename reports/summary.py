@@ -21,6 +21,7 @@ from reports.isolated import isolation, isolation_warnings
 from reports.lengths import lengths
 from reports.life import life_cycle, life_warnings
 from reports.measured import Measured, counting, measured_steps
+from reports.mix import mixes
 from reports.pairs import all_pairs
 from reports.places import held_to_places
 from reports.scaling import scaling
@@ -61,11 +62,14 @@ def summarize(run: Run) -> dict[str, Any]:
         "tasks": [step_figures(step) for step in steps if step.record.step.cell is None],
         "points": with_calls(points(matrix), counted, scenario),
         "comparisons": compared,
-        **({} if isolated is None else {"isolation": isolated}),
-        **({"life": life} if life else {}),
-        **({"search": searched} if searched else {}),
-        **({"scaling": scaled} if (scaled := scaling(steps, searched, scenario)) else {}),
-        **({"replicas": spread} if spread else {}),
+        **_known(
+            isolation=isolated,
+            life=life,
+            search=searched,
+            scaling=scaling(steps, searched, scenario),
+            replicas=spread,
+            mixes=mixes(run, steps, scenario),
+        ),
         "capacity": search_capacities(searched) if searched else capacities(rungs, scenario),
         "cost": {},
         "waste": {},
@@ -84,6 +88,11 @@ def summarize(run: Run) -> dict[str, Any]:
             *copy_warnings(run.manifest),
         ],
     }
+
+
+def _known(**sections: Any) -> dict[str, Any]:
+    """The sections that a run has anything for."""
+    return {name: section for name, section in sections.items() if section}
 
 
 def stopped_why(manifest: dict[str, Any]) -> str | None:

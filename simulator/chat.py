@@ -30,6 +30,7 @@ class ChatStream:
     def __init__(self, service: Service, line: Line, chat: Chat, done: Callable[[], None]) -> None:
         self._service, self._line, self._chat, self._done = service, line, chat, done
         self._job: Job | None = None
+        self._events = service.events_of(chat.model)
         self._visit: Visit | None = None  # of a service around the model
         self._fault: Fault | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -72,7 +73,7 @@ class ChatStream:
     def _nothing(self) -> bytes:
         if self._chat.stream:
             return self._service.stream_head + wire.DONE + wire.END
-        return wire.with_headers(self._service.events.whole("", self._usage(0), "stop"), self._service.told)
+        return wire.with_headers(self._events.whole("", self._usage(0), "stop"), self._service.told)
 
     # -- tokens
 
@@ -90,7 +91,7 @@ class ChatStream:
         """One token in the stream; the last brings the end of the message."""
         made = emission.number + 1
         usage = self._usage(made) if self._per_chunk else None
-        events = self._service.events
+        events = self._events
         head = b"" if self._begun else self._head() + events.role
         self._begun = True
         if self._service.options.scripted:
@@ -106,7 +107,7 @@ class ChatStream:
 
     def _ending(self, made: int, finish: str, before: bytes) -> bytes:
         """What follows the last token, with a trailer for what is known only now."""
-        ending = self._service.events.ending(self._usage(made) if self._with_usage else None, finish)
+        ending = self._events.ending(self._usage(made) if self._with_usage else None, finish)
         if self._visit is None:
             return before + ending
         return ending.removesuffix(wire.END) + wire.trailed(self._visit.told_late())
@@ -130,7 +131,7 @@ class ChatStream:
         self._finish(lambda: self._whole(text, made, emission.job.finish))
 
     def _whole(self, text: str, made: int, finish: str) -> bytes:
-        whole = self._service.events.whole(text, self._usage(made), finish)
+        whole = self._events.whole(text, self._usage(made), finish)
         told = self._service.told if self._visit is None else (*self._service.told, *self._visit.told())
         return wire.with_headers(whole, told)
 

@@ -146,8 +146,9 @@ class Connection(asyncio.Protocol):
         elif route == (b"POST", b"/tokenize"):
             self._tokenize(request)
         elif route == (b"GET", b"/v1/models"):
-            model = {"id": service.events.model, "object": "model", "created": 0, "owned_by": "tokenswarm"}
-            self._answer(wire.reply(200, {"object": "list", "data": [model | self._limit()]}))
+            about = {"object": "model", "created": 0, "owned_by": "tokenswarm", **self._limit()}
+            models = [{"id": name, **about} for name in service.events]
+            self._answer(wire.reply(200, {"object": "list", "data": models}))
         elif route == (b"GET", b"/metrics"):
             self._answer(wire.reply(200, service.page(), kind=b"text/plain; version=0.0.4"))
         elif route == (b"GET", b"/health"):
@@ -181,8 +182,8 @@ class Connection(asyncio.Protocol):
         except (msgspec.MsgspecError, ValueError) as error:
             self._answer(wire.error(400, str(error)))
             return
-        known, said = self._service.options.model, chat.objection()
-        if known is not None and model != known:
+        said = chat.objection()
+        if self._service.options.model is not None and model not in self._service.events:
             self._answer(wire.error(404, f"The model `{model}` does not exist.", param="model"))
         elif said is not None:
             self._answer(wire.error(400, said))

@@ -56,6 +56,7 @@ class Job(msgspec.Struct, kw_only=True, eq=False):
     max_tokens: int  # it makes exactly so many
     prefix: tuple[int, ...] = ()  # contents of the prompt's whole blocks
     finish: str = "length"  # why it ends there
+    model: str = ""  # or adapter, of several
     arrived_s: float = 0.0
     started_s: float | None = None
     first_s: float | None = None

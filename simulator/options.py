@@ -33,6 +33,7 @@ class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int = 100
     slots: int | None = None
     drift: float = 0.0
+    switch_ms: float = 0.0
     name: str | None = None
     share_port: int | None = None
     faults: Faults = Faults()
@@ -46,6 +47,7 @@ class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
             ("prefill_speed", 0.001),
             ("ttft_ms", 0),
             ("gap_ms", 0),
+            ("switch_ms", 0),
             ("tokens", 1),
         ):
             if not getattr(self, name) >= least:
@@ -90,7 +92,7 @@ def _add_service(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=0, help="port; 0 takes a free one")
     parser.add_argument("--profile", choices=sorted(PROFILES), default="small", help="which engine")
-    parser.add_argument("--model", help="refuse other model names with 404; default: take any")
+    parser.add_argument("--model", help="refuse other names (several: a,b) with 404; default: take any")
     parser.add_argument("--seed", type=int, default=0, help="of the noise and the faults")
     parser.add_argument("--decode-speed", type=float, default=1.0, help="1.1 decodes a tenth faster")
     parser.add_argument("--prefill-speed", type=float, default=1.0, help="1.1 prefills a tenth faster")
@@ -111,6 +113,7 @@ def _add_script(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--scripted", action="store_true", help="answer by schedule, not by an engine")
     group.add_argument("--ttft-ms", type=float, default=50.0, help="milliseconds to the first token")
     group.add_argument("--gap-ms", type=float, default=10.0, help="milliseconds between tokens")
+    group.add_argument("--switch-ms", type=float, default=0.0, help="later, after a request for another model")
     group.add_argument("--tokens", type=int, default=100, help="tokens of a reply, whatever is asked")
     group.add_argument("--slots", type=int, metavar="N", help="streams at once; others wait. Default: no limit")
     group.add_argument(

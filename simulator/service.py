@@ -41,7 +41,8 @@ class Service:
         self.around = self._around()
         self.told = () if options.name is None else (b"x-served-by: " + options.name.encode(),)
         self.stream_head = wire.with_headers(wire.STREAM_HEAD, self.told)
-        self.events = wire.Events(options.model or ("scripted" if options.scripted else f"simulated-{options.profile}"))
+        default = "scripted" if options.scripted else f"simulated-{options.profile}"
+        self.events = {name: wire.Events(name) for name in (options.model or default).split(",")}
         self.draw = Draw(options.faults, random.Random(options.seed))
         self._jobs = count(1)
 
@@ -49,7 +50,8 @@ class Service:
         options = self.options
         if options.scripted:
             slots = Slots(options.slots, options.drift, random.Random(options.seed))
-            return Script((options.ttft_ms / 1000, options.gap_ms / 1000), self.metrics, self.loop, slots)
+            times = (options.ttft_ms / 1000, options.gap_ms / 1000, options.switch_ms / 1000)
+            return Script(times, self.metrics, self.loop, slots)
         return EngineSource(Engine(self.profile, random.Random(options.seed)), self.metrics, self.loop)
 
     def _around(self) -> Around | None:
@@ -60,12 +62,17 @@ class Service:
         """TLS for one connection, when it is asked for."""
         return tls.Session(self._tls) if self._tls is not None else None
 
+    def events_of(self, model: str) -> wire.Events:
+        """The events of the model that was asked for; the first one's where any name is taken."""
+        return self.events.get(model) or next(iter(self.events.values()))
+
     def job(self, chat: Chat) -> Job:
         """What the engine is to do for a chat; a script makes its own number of tokens, whatever is asked."""
         tokens = self.vocabulary.encode(chat.text)
         length, finish = (self.options.tokens, "length") if self.options.scripted else chat.length()
         return Job(
             id=next(self._jobs),
+            model=chat.model,
             prompt_tokens=max(1, len(tokens)) + self.options.around.more_input,
             max_tokens=length,
             prefix=() if self.options.scripted or self.around is not None else tuple(contents(tokens)),
@@ -74,4 +81,4 @@ class Service:
 
     def page(self) -> bytes:
         """/metrics."""
-        return self.metrics.text(self.source.load, self.events.model)
+        return self.metrics.text(self.source.load, next(iter(self.events)))

@@ -93,9 +93,11 @@ class Script:
     """
 
     def __init__(
-        self, times: tuple[float, float], metrics: Metrics, loop: asyncio.AbstractEventLoop, slots: Slots
+        self, times: tuple[float, float, float], metrics: Metrics, loop: asyncio.AbstractEventLoop, slots: Slots
     ) -> None:
-        self._ttft_s, self._gap_s = times  # to the first token, and from one to the next
+        # To the first token, from one to the next, and what the first one takes longer after another model's request.
+        self._ttft_s, self._gap_s, self._switch_s = times
+        self._loaded: str | None = None
         self._metrics, self._slots = metrics, slots
         self._waiting: deque[tuple[Job, Take]] = deque()
         self._heap: list[tuple[float, int, int, Job, Take]] = []  # (due, order, number, job, take)
@@ -119,7 +121,9 @@ class Script:
     def _start(self, job: Job, take: Take, now: float) -> None:
         job.started_s = now
         self._running[job.id] = job
-        heapq.heappush(self._heap, (now + self._ttft_s, next(self._order), 0, job, take))
+        switch_s = self._switch_s if self._loaded not in (None, job.model) else 0.0
+        self._loaded = job.model
+        heapq.heappush(self._heap, (now + self._ttft_s + switch_s, next(self._order), 0, job, take))
         self._arm()
 
     def _leave(self, now: float) -> None:
