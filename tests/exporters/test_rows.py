@@ -237,9 +237,10 @@ def test_a_broken_parquet_file_is_one_clear_line(tmp_path) -> None:
 def test_many_small_batches_become_few_row_groups(tmp_path, monkeypatch) -> None:
     """A report reads groups of many rows, however few each worker sent at a time."""
     monkeypatch.setattr("exporters.rows.ROWS_PER_GROUP", 50)
+    monkeypatch.setattr("exporters.rows.ROWS_PER_JOIN", 20)
     write_stream(tmp_path / "requests.arrows", *(rows(10 * i, 10) for i in range(12)))
     convert_rows(tmp_path)
     metadata = pq.ParquetFile(tmp_path / "requests.parquet").metadata
 
-    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [50, 50, 20]
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [60, 60]
     assert ids(read_rows(tmp_path)) == list(range(120))
