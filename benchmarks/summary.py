@@ -48,15 +48,15 @@ def killed(directory: Path, rows: pa.Table, count: int) -> None:
             stream.write(packed)
 
 
-def report(directory: Path) -> tuple[float, float]:
-    """Seconds and peak MiB of the whole process."""
+def report(directory: Path) -> tuple[float, float, float]:
+    """Seconds, those of them on a core (the machine may be busy), and peak MiB of the whole process."""
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "tokenswarm", "report", str(directory)], stdout=subprocess.DEVNULL
     )
     _, status, usage = os.wait4(process.pid, 0)
     assert os.waitstatus_to_exitcode(status) in (0, 3, 4), "the report failed"
-    return time.perf_counter() - begun, usage.ru_maxrss / 1024
+    return time.perf_counter() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def main(counts: list[int]) -> None:
@@ -67,8 +67,9 @@ def main(counts: list[int]) -> None:
             rows, steps = Run.open(directory).requests(), len(Run.open(directory).steps)
             for name, leave in (("ended", finished), ("killed", killed)):
                 leave(directory, rows, count)
-                seconds, peak = report(directory)
-                print(f"{count:>12,} rows, {steps} steps, {name}: {seconds:.1f} s, {peak:,.0f} MiB at most", flush=True)
+                seconds, cpu, peak = report(directory)
+                figures = f"{seconds:.1f} s ({cpu:.1f} s of CPU), {peak:,.0f} MiB at most"
+                print(f"{count:>12,} rows, {steps} steps, {name}: {figures}", flush=True)
 
 
 if __name__ == "__main__":
