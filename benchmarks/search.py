@@ -6,7 +6,7 @@ python -m benchmarks.search [SEEDS]   must hold: 1,000 simulated searches of eac
 Simulated: the knee is drawn between 2 and 200, varies by +-5 % (uniform, and normal with a standard deviation of 5 %)
 from probe to probe, and requests are binomial. Real: a script of 40 slots, drawn anew (+-5 %) after each pause; a
 request beyond them waits about 6 ms for each user too many, and the SLO allows 6 ms. Two searches run side by side;
-all take about ten minutes, and want a machine with little else to do: a probe without CPU is invalid, and says so.
+all take about twelve minutes, and want a machine with little else to do: a probe without CPU is invalid, and says so.
 """
 
 from __future__ import annotations
