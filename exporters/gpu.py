@@ -44,7 +44,7 @@ class Exporter:
     def __init__(self, nvml: Nvml, rates: Rates) -> None:
         self._look_every_s = 1 / rates.slow_hz
         host_name = os.environ.get("NODE_NAME") or socket.gethostname()
-        self.roster = Roster(nvml, host_name, patience_s=self._look_every_s)
+        self.roster = Roster(nvml, host_name, patience_s=max(1.0, self._look_every_s))
         hz = {"fast": rates.fast_hz, "steady": min(STEADY_HZ, rates.fast_hz), "slow": rates.slow_hz}
         self.tiers = [
             Tier([read for read in READS if read.tier == name], 1 / rate, self.roster, time.monotonic)
@@ -117,7 +117,8 @@ class Scrape(BaseHTTPRequestHandler):
     """One connection of a scraper."""
 
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body in one segment: two would wait 40 ms for each other (Nagle, delayed ACK)
+    wbufsize = -1
+    disable_nagle_algorithm = True  # or the end of a page waits 40 ms for the acknowledgement of its beginning
     timeout = 120
     server: Endpoint
 

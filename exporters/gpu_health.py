@@ -17,7 +17,7 @@ STALLS_AFTER_S = 1.0
 UNLISTED = Field("tokenswarm_gpu_unlisted", "gauge", "1 for a GPU that does not tell who it is.")
 NVML_UP = Field("tokenswarm_gpu_nvml_up", "gauge", "Whether NVML is open.")
 NVML_STATE = Field("tokenswarm_gpu_nvml_state", "gauge", "1 for what NVML is now: ready, or why it is not open.")
-COUNT = Field("tokenswarm_gpu_count", "gauge", "GPUs that answer NVML, MIG slices not counted.")
+LISTED = Field("tokenswarm_gpu_listed", "gauge", "GPUs that answer NVML, MIG slices not counted.")
 UP = Field("tokenswarm_gpu_up", "gauge", "Whether the fast tier has a fresh reading of this GPU.")
 ERRORS = Field("tokenswarm_gpu_read_errors_total", "counter", "Calls that failed, by reason.")
 ABSENT_CALL = Field("tokenswarm_gpu_read_absent", "gauge", "1 for a call that this GPU or driver does not answer.")
@@ -40,7 +40,7 @@ def nvml_health(roster: Roster, xids: Xids) -> Iterator[Reading]:
     yield NVML_STATE, labels(state=roster.state), 1
     yield XID_STATE, labels(state=xids.state), 1
     if roster.state == READY:
-        yield COUNT, "", sum(1 for gpu in roster.gpus if not gpu.is_slice and gpu.handle is not None)
+        yield LISTED, "", sum(1 for gpu in roster.gpus if not gpu.is_slice and gpu.handle is not None)
     for index, reason in roster.unlisted.items():
         yield UNLISTED, labels(gpu=str(index), reason=reason), 1
 
@@ -51,11 +51,14 @@ def gpu_health(roster: Roster, tiers: Sequence[Tier], now: float) -> Iterator[Re
     for gpu in roster.gpus:
         taken = fast.latest.get(gpu.key)
         yield UP, gpu.labels, int(taken is not None and now - taken.at <= fast.stale_s)
+    here = {gpu.labels for gpu in roster.gpus}
     for tier in tiers:
         for (gpu_labels, call, reason), count in list(tier.errors.items()):
-            yield ERRORS, f"{gpu_labels},{labels(tier=tier.name, call=call, reason=reason)}", count
-        for (gpu, call), reason in tier.absent.items():
-            yield ABSENT_CALL, f"{gpu.labels},{labels(tier=tier.name, call=call, reason=reason)}", 1
+            if gpu_labels in here:
+                yield ERRORS, f"{gpu_labels},{labels(tier=tier.name, call=call, reason=reason)}", count
+        for (gpu_labels, call), reason in tier.absent.items():
+            if gpu_labels in here:
+                yield ABSENT_CALL, f"{gpu_labels},{labels(tier=tier.name, call=call, reason=reason)}", 1
 
 
 def tier_health(tiers: Sequence[Tier], now: float) -> Iterator[Reading]:

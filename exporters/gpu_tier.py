@@ -31,7 +31,7 @@ class Tier:
         self._nvml, self._lock, self._version = roster.nvml, roster.lock(), 0
         self.latest: dict[str, Taken] = {}
         self.errors = Counter[tuple[str, str, str]]()  # (GPU's labels, call, reason)
-        self.absent: dict[tuple[Gpu, str], str] = {}  # call that a GPU does not answer -> reason
+        self.absent: dict[tuple[str, str], str] = {}  # (GPU's labels, call that it does not answer) -> reason
         self.calling: Call | None = None
         self.swept_at: float | None = None
         self.sweeps, self.missed, self.sweep_s = 0, 0, 0.0
@@ -71,12 +71,10 @@ class Tier:
     def _read(self, gpu: Gpu) -> None:
         at, readings = self._clock(), list[Reading]()
         for call, take in self._plan(gpu, at) if gpu.handle is not None else ():
-            self.calling = Call(call, gpu, self._clock())
-            try:
-                readings += take(self._nvml, gpu.handle)
-            except Exception as error:
-                if self._failed(gpu, call, error):
-                    break
+            found = self._ask(gpu, call, take)
+            if found is None:
+                break
+            readings += found
         self.calling = None
         if readings:
             readings += self._integrals.add(gpu.key, at, readings)
@@ -84,12 +82,25 @@ class Tier:
         else:
             self.latest.pop(gpu.key, None)
 
+    def _ask(self, gpu: Gpu, call: str, take: Take) -> Sequence[Reading] | None:
+        """One call's readings; none when it failed, None when asking this GPU on is of no use."""
+        self.calling = Call(call, gpu, self._clock())
+        try:
+            return take(self._nvml, gpu.handle)
+        except Exception as error:
+            reason = reason_of(error)
+            if reason in ABSENT:
+                older = self._leave_out(gpu, call, reason)
+                return self._ask(gpu, call, older) if older else ()
+            self._count(gpu, call, reason, error)
+            return None if reason in LOST else ()
+
     def _plan(self, gpu: Gpu, at: float) -> Sequence[tuple[str, Take]]:
         """What to ask this GPU: all but what it does not tell, which is asked again after a while."""
         until, plan = self._plans.get(gpu.key, (0.0, []))
         if at < until:
             return plan
-        self.absent = {known: reason for known, reason in self.absent.items() if known[0] is not gpu}
+        self.absent = {known: reason for known, reason in self.absent.items() if known[0] != gpu.labels}
         reads = [read for read in self._reads if read.slices or not gpu.is_slice]
         plan = [(read.call, self._take_of(read, gpu)) for read in reads]
         self._plans[gpu.key] = at + ASK_AGAIN_S, plan
@@ -98,29 +109,24 @@ class Tier:
     def _take_of(self, read: Read, gpu: Gpu) -> Take:
         return read.older if read.older and (gpu.key, read.call) in self._outdated else read.take
 
-    def _failed(self, gpu: Gpu, call: str, error: Exception) -> bool:
-        """Note why there is no value. True when asking this GPU on is of no use."""
-        reason = reason_of(error)
-        if reason in ABSENT:
-            self._leave_out(gpu, call, reason)
-            return False
+    def _count(self, gpu: Gpu, call: str, reason: str, error: Exception) -> None:
         self.errors[gpu.labels, call, reason] += 1
         if reason == "unexpected" and self.errors[gpu.labels, call, reason] == 1:
             traceback.print_exception(error, file=sys.stderr)
         if reason in LOST:
             self._roster.lost()
-        return reason in LOST
 
-    def _leave_out(self, gpu: Gpu, call: str, reason: str) -> None:
-        """Ask in the older way from now on, or not at all for a while."""
+    def _leave_out(self, gpu: Gpu, call: str, reason: str) -> Take | None:
+        """The older way to ask, from now on; or None: this GPU is not asked again for a while."""
         read = next(read for read in self._reads if read.call == call)
         until, plan = self._plans[gpu.key]
         if read.older and (gpu.key, call) not in self._outdated:
             self._outdated.add((gpu.key, call))
             self._plans[gpu.key] = until, [(name, read.older if name == call else take) for name, take in plan]
-            return
-        self.absent = {**self.absent, (gpu, call): reason}
+            return read.older
+        self.absent = {**self.absent, (gpu.labels, call): reason}
         self._plans[gpu.key] = until, [(name, take) for name, take in plan if name != call]
+        return None
 
 
 class Taken(NamedTuple):

@@ -90,7 +90,10 @@ class Xids:
 
     def readings(self) -> Iterator[Reading]:
         """The last XID of each GPU that is watched, 0 when there was none; and their counts."""
-        for gpu in self._watched:
+        watched = {gpu.key for gpu in self._watched}
+        for gpu in self._roster.gpus:
+            if gpu.key not in watched:
+                continue
             xid = self._last.get(gpu.key, 0)
             told = labels(err_code=str(xid), err_msg=MEANINGS.get(xid, "Unknown Error"))
             yield XID_LAST, f"{gpu.labels},{told}", xid
