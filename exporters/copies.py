@@ -28,7 +28,9 @@ LAST: Final = (  # when the run is over
     "chunks.parquet", "server.parquet", "gpu.parquet", *REPLACED, "locust.log", "summary.json", "report.md",
     "report.html", "junit.xml",
 )  # fmt: skip
-PARAMETERS: Final = {"region", "scheme", "endpoint_override", "retry_limit_seconds"}  # others would be secrets
+PARAMETERS: Final = {  # others may be secrets
+    "region", "scheme", "endpoint_override", "tls_ca_file_path", "project_id", "retry_limit_seconds",
+}  # fmt: skip
 PIECE: Final = 8 << 20  # bytes held at once
 PROBE: Final = ".tokenswarm"
 PART: Final = re.compile(r"requests\.(\d+)\.(\d+)\.arrows")
