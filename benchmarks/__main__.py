@@ -13,6 +13,7 @@ BENCHMARKS = (
     "streams",
     "workers",
     "fleet",
+    "gpu",
     "prompts",
     "stagger",
     "engine",
