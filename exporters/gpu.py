@@ -152,10 +152,10 @@ def serve(exporter: Exporter, host: str, port: int, once: bool) -> str:
         sys.stdout.flush()
         return "" if found else exporter.roster.state
     endpoint = Endpoint(host, port, exporter)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # a call of NVML may never return: nothing waits for it
     exporter.start()
     where = f"[{host}]" if ":" in host else host
     print(json.dumps({"url": f"http://{where}:{endpoint.server_port}/metrics"}), flush=True)  # noqa: T201
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # a call of NVML may never return: nothing waits for it
     try:
         endpoint.serve_forever()
     except KeyboardInterrupt:
