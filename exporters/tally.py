@@ -14,7 +14,7 @@ from exporters.sketch import Sketch
 SKETCHES = ("ttft", "tpot", "e2e", "gap", "lag", "uncertainty", "censored")
 SUMS = (
     "all_sent", "sent", "good", "in_flight_s", "finished", "input_tokens", "output_tokens", "chunks", "buffered",
-    "streamed", "kernel_reads", "user_reads", "clock_steps", "backoff_s",
+    "streamed", "kernel_reads", "user_reads", "clock_steps", "backoff_s", "think_s",
 )  # fmt: skip
 # METRICS: TTFT > 90 % of E2E at >= 8 chunks. That alone is also true of a short reply after a long queue, so the chunks
 # must have come in a burst too: no model decodes a stream in less than 1 ms a step.
@@ -27,17 +27,18 @@ class StepTally:
     """One step's requests: a commutative monoid under `merge`.
 
     Of requests sent in the window: `sent`, `good` (ok and within every limit; whoever books knows them), `by_outcome`,
-    `chunks`, `backoff_s`, gaps, censored gaps, lags and the TTFT's uncertainty; of the ok ones among them `ttft`,
-    `tpot`, `e2e`, and `streamed` (>= 8 chunks, so that a buffer would show) with `buffered`. Of any request, whenever
-    it was sent: `all_sent`, reads and clock steps, and what of it fell into the window: `in_flight_s`, tokens by their
-    time of arrival, `finished` (ok requests by the share of their life; a refusal within a millisecond is no
+    `chunks`, `backoff_s`, `think_s`, gaps, censored gaps, lags and the TTFT's uncertainty; of the ok ones among them
+    `ttft`, `tpot`, `e2e`, and `streamed` (>= 8 chunks, so that a buffer would show) with `buffered`. Of any request,
+    whenever it was sent: `all_sent`, reads and clock steps, and what of it fell into the window: `in_flight_s`, tokens
+    by their time of arrival, `finished` (ok requests by the share of their life; a refusal within a millisecond is no
     throughput).
     """
 
     def __init__(self) -> None:
         self.all_sent = self.sent = self.good = self.chunks = self.buffered = self.streamed = 0
         self.kernel_reads = self.user_reads = self.clock_steps = 0
-        self.in_flight_s = self.finished = self.input_tokens = self.output_tokens = self.backoff_s = 0.0
+        self.in_flight_s = self.finished = self.input_tokens = self.output_tokens = 0.0
+        self.backoff_s = self.think_s = 0.0
         self.by_outcome: dict[str, int] = {}
         self.ttft, self.tpot, self.e2e, self.gap = Sketch(), Sketch(), Sketch(), Sketch()
         self.lag, self.uncertainty, self.censored = Sketch(), Sketch(), Sketch()
@@ -66,6 +67,7 @@ class StepTally:
         self.by_outcome[sample.outcome] = self.by_outcome.get(sample.outcome, 0) + 1
         self.chunks += sample.chunks
         self.backoff_s += sample.backoff_s or 0.0
+        self.think_s += sample.think_s or 0.0
         self.lag.add(np.frombuffer(timeline.lags, dtype=np.int64) / 1e9)
         self.gap.add(gaps)
         self.censored.add(censored)

@@ -74,13 +74,18 @@ def _buffered(tally: StepTally) -> str | None:
 
 
 def _off_target(step: Step, tally: StepTally, window_s: float) -> str | None:
-    """Closed loop: mean in flight is within 2 % of the rung, unless failures made users back off, as they must."""
+    """Closed loop: mean in flight is within 2 % of the rung, unless failures made users back off, as they must.
+
+    Users who think are not in flight: each thought is counted to the request after it, so one per user may be cut by
+    the window's edges.
+    """
     failed = tally.sent - tally.by_outcome.get("ok", 0)
     if step.rate is not None or step.workload != "matrix" or failed or tally.backoff_s:
         return None
-    mean = tally.in_flight_s / window_s
+    mean = (tally.in_flight_s + tally.think_s) / window_s
     off = mean / step.concurrency - 1
-    if abs(off) <= IN_FLIGHT_TOLERANCE:
+    edges = 2 * tally.think_s / tally.sent / window_s
+    if abs(off) <= IN_FLIGHT_TOLERANCE + edges:
         return None
     figures = f"{mean:.2f} requests were in flight instead of {step.concurrency} ({off:+.1%})"
     if off > 0:

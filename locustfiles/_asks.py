@@ -10,10 +10,11 @@ import hashlib
 
 import msgspec
 
+from locustfiles._conversation import Said, Words, conversing, said
 from locustfiles._dialects import Ask
 from locustfiles._pace import Turn
 from locustfiles._prompts import Prompt, nonce
-from locustfiles._texts import Texts, drawn_sizes
+from locustfiles._texts import Texts, answer_size, drawn_sizes
 from scenarios.scenario import Arm, Cell, Scenario
 from scenarios.spread import DATA, spread_of
 
@@ -41,19 +42,35 @@ class Asks:
         place = f"{order.block}/{cell.name}/{rung}/{turn.user}/{turn.number}"
         draw = _hash(f"{self._scenario.seed}/{place}")
         prompt, made = self._drawn(turn, cell, place, draw)
+        told = self._told(turn, cell)
         attempt = f"{step.try_}.{step.probe or 0}" if step else "0"
         salt = turn.lane.arm if self._salt else ""
         key = _hash(f"{self._run_id}/{place}/{attempt}/{salt}")
         jitter = 1 + self._scenario.matrix.output_jitter * (2 * (draw >> 32) / 2**32 - 1)
         return Ask(
             model=pick_model(self._scenario.arms[turn.lane.arm], draw),
-            prompt=prompt,
+            prompt=told.prompt if told else prompt,
             nonce=nonce(key, self.texts.words),
             max_tokens=max(1, round(made * jitter)),
             force_length=True,
             stream=self._scenario.request.stream,
             extra=self._extra[turn.lane.arm],
+            conversation=(told.conversation, told.turn) if told else None,
+            uncached=told.uncached if told else False,
         )
+
+    def _told(self, turn: Turn, cell: Cell) -> Said | None:
+        """The conversation up to this turn; None where every request stands alone."""
+        asked, order, step = self._scenario.conversation, turn.order, turn.lane.step
+        if asked is None:
+            return None
+        place = f"{self._scenario.seed}/{conversing(order, turn.user)}"
+        attempt = step.try_ if step else 0
+        key = f"{self._run_id}/{place}/{attempt}/{turn.lane.arm if self._salt else ''}"
+        answers = self._pools[answer_size(cell)]
+        system = self._pools[asked.system][0] if asked.system else None
+        words = Words(self._pools[cell.input_tokens], answers, system, self.texts.words)
+        return said(asked, words, place, turn.number, key)
 
     def _drawn(self, turn: Turn, cell: Cell, place: str, draw: int) -> tuple[Prompt, int]:
         """The prompt and the tokens of its answer: as the trace says, of the data set, drawn, or the cell's."""

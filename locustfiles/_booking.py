@@ -99,9 +99,18 @@ def sample_of(
         output_chars=None if reply.answers else _chars(reply),
         turn=turn.number,
     )
+    _book_conversation(sample, turn, ask)
     if reply.streamed:
         _book_stream(sample, timeline, reply, tokens)
     return sample, gaps, censored
+
+
+def _book_conversation(sample: Sample, turn: Turn, ask: Ask) -> None:
+    """Which of its user's conversations it belongs to, whether nothing of that can be cached, the thought before it."""
+    if ask.conversation is None:
+        return
+    sample.conversation, sample.conversation_turn = ask.conversation
+    sample.uncached, sample.think_s = int(ask.uncached), turn.think_s or None
 
 
 def _book_stream(sample: Sample, timeline: Timeline, reply: Reply, tokens: int | None) -> None:

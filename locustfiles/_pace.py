@@ -39,13 +39,14 @@ class Gate(Protocol):
 class Slot:
     """One user's place in this process."""
 
-    __slots__ = ("backoff_s", "failures", "greeted", "index", "sent", "settled", "turn", "warmed")
+    __slots__ = ("backoff_s", "failures", "greeted", "index", "sent", "settled", "think_s", "turn", "warmed")
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.turn = 0  # requests sent in this step; numbers the prompts
         self.failures = 0  # in a row
         self.backoff_s = 0.0
+        self.think_s = 0.0  # before its next request
         self.greeted: str | None = None  # the step whose first offset this user has waited
         self.warmed = -1  # the warm-up order that this user has taken part in
         self.settled = False  # has finished a whole request sent since the settle order
@@ -65,6 +66,7 @@ class Turn(msgspec.Struct, frozen=True):
     due: int | None = None  # open loop: when the schedule wants it sent, in monotonic ns
     due_s: float | None = None  # the same as the schedule has it, in seconds from its start
     sizes: tuple[int, int] | None = None  # input and output tokens, where a trace says so
+    think_s: float = 0.0  # that the user thought before it
 
 
 def offset(seed: int, order: Order, user: int) -> float:
@@ -72,6 +74,11 @@ def offset(seed: int, order: Order, user: int) -> float:
     cell = order.cell.name if order.cell else order.workload
     key = f"{seed}/{order.block}/{cell}/{order.users}/{user}".encode()
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big") / 2**64
+
+
+def _at_once(_order: Order, _user: int, _number: int) -> float:
+    """Users who do not think."""
+    return 0.0
 
 
 def greeting(lane: Lane) -> str:
@@ -85,6 +92,7 @@ class Pace:
     def __init__(self, gate: Gate, worker: str, answer: Callable[[Order, dict[str, float]], None]) -> None:
         self._gate, self._worker, self._answer = gate, worker, answer
         self.seed = 0
+        self.think: Callable[[Order, int, int], float] = _at_once  # (order, user, its request) -> seconds
         self.order = Order(seq=0, phase="idle")
         self.slots: dict[int, Slot] = {}
         self.expected_users: Callable[[], int] = lambda: len(self.slots)
@@ -191,7 +199,8 @@ class Pace:
     def wait(self, slot: Slot, now: Callable[[], int]) -> None:
         """Return when this user may send its next request."""
         backoff, slot.backoff_s = slot.backoff_s, 0.0
-        until = now() + int(backoff * 1e9)
+        slot.think_s = self._thought(slot)
+        until = now() + int(max(backoff, slot.think_s) * 1e9)
         while True:
             order = self.order
             if not self._may_send(slot, order):
@@ -206,6 +215,12 @@ class Pace:
                 slot.backoff_s = backoff
                 return
             self._gate.wait(left)
+
+    def _thought(self, slot: Slot) -> float:
+        """How long a user thinks now: in a step, after a request of that step."""
+        if self.order.workload == "task" or self.order.phase not in ("settle", "window", "tail") or not slot.turn:
+            return 0.0
+        return self.think(self.order, self._place(slot)[1], slot.turn)
 
     def _may_send(self, slot: Slot, order: Order) -> bool:
         if order.phase == "warmup":
@@ -229,7 +244,7 @@ class Pace:
             phase = "tail"  # the tasks were all sent, and the order that says so is on its way
         number = slot.turn if order.phase in ("settle", "window", "tail") else UNCOUNTED_FROM + slot.turn
         lane, user = self._place(slot)
-        turn = Turn(order, lane, phase, user, number, backoff, now)
+        turn = Turn(order, lane, phase, user, number, backoff, now, think_s=slot.think_s)
         slot.turn += 1
         if phase == "window":
             slot.sent += 1

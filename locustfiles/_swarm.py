@@ -21,6 +21,7 @@ from exporters.host import HostReading, read_host
 from exporters.sample import Sample
 from locustfiles._asks import Asks
 from locustfiles._booking import Exchange, Span, sample_of
+from locustfiles._conversation import thinking
 from locustfiles._dialects import Reply
 from locustfiles._due import Due, Hub
 from locustfiles._pace import Pace
@@ -137,6 +138,8 @@ class Swarm:
         self.asks = Asks(scenario, run["id"], texts_of_master(run["texts"], scenario, lambda: gevent.sleep(0)))
         self.counter = output_tokenizer(scenario)
         self._closed.seed = scenario.seed
+        if scenario.conversation is not None:
+            self._closed.think = thinking(scenario.conversation, scenario.seed)
         gc.collect()
         gc.freeze()  # prompts never die: keep them out of every later collection
         self.chunks = ChunkLog() if scenario.record == "chunks" else None

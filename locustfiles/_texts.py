@@ -14,7 +14,7 @@ from locustfiles._services import services
 from locustfiles._sizing import choose_tokenizer, output_tokenizer
 from locustfiles._tasks import load_tasks
 from locustfiles._tokens import Tokenizer, load_tokenizer
-from scenarios.scenario import Scenario
+from scenarios.scenario import Cell, Scenario
 from scenarios.spread import DATA, spread_of
 
 POOL_SIZE = 1000  # prompts per input size; each request's nonce makes its text new
@@ -77,8 +77,15 @@ def prompt_sizes(scenario: Scenario) -> dict[int, int]:
     for cell in scenario.matrix.cells:
         drawn = drawn_sizes(scenario, cell.input)
         sizes = set(drawn) if drawn else set() if scenario.matrix.input.get(cell.input) == DATA else {cell.input_tokens}
+        if scenario.conversation is not None:
+            sizes |= {answer_size(cell)} | ({scenario.conversation.system} - {0})
         found |= {size: min(found.get(size, len(sizes)), len(sizes)) for size in sizes}
     return found
+
+
+def answer_size(cell: Cell) -> int:
+    """Tokens of the texts that stand for a conversation's replies: no fewer than a nonce needs."""
+    return max(cell.output_tokens, NONCE_TOKENS + 1)
 
 
 def drawn_sizes(scenario: Scenario, name: str) -> tuple[int, ...]:

@@ -73,6 +73,13 @@ DEFINITIONS: dict[str, Definition] = {
         "probes together make that 95 % certain; what a probe says counts by how sure its own requests make it. A "
         "probe that was invalid says nothing.",
     ),
+    "cached_share": Definition(
+        "cached",
+        "cached input tokens / input tokens",
+        "Share of a prompt that the service had from earlier ones, by its usage. Uncached: the same turn of "
+        "conversations that begin anew in every turn, so that nothing of them can be cached. Saved: the difference of "
+        "their mean TTFTs in the same step, with its interval over blocks.",
+    ),
     "switching": Definition(
         "switching cost",
         "TTFT after another model’s request − TTFT after its own",

@@ -20,11 +20,13 @@ CROWDED = 0.25  # chance that N/4 others fall within one TTFT of a request, in l
 BUNCHED, MANY_TOKENS, CACHED_SHARE, LENGTH_MISS, COUNT_DIFFERENCE = 0.5, 1.2, 0.01, 0.02, 0.02
 
 
-def warnings(steps: Sequence[Measured]) -> list[dict[str, Any]]:
-    """One entry per doubt, with the number of steps that it concerns."""
+def warnings(steps: Sequence[Measured], expected: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """One entry per doubt, with the number of steps that it concerns; `expected`: what was asked for is no doubt."""
     found: dict[str, dict[str, Any]] = {}
     for step in steps:
         for code, text, advice in _doubts(step):
+            if code in expected:
+                continue
             entry = found.setdefault(code, {"code": code, "text": text, "advice": advice, "steps": []})
             entry["steps"].append(step.record.step.id)
     return [

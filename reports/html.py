@@ -16,6 +16,7 @@ from reports.headline import arms_of, headline, operating_load
 from reports.lengths import lengths_table
 from reports.mix import mix_table
 from reports.tables import cell_key
+from reports.talks import talks_table
 from reports.units import plain
 
 _PAGES = Environment(
@@ -72,6 +73,7 @@ def _measurements(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str
         "heat_maps": latency.heat_maps(points, operating_load(manifest)),
         "points": latency.points_table(points) if points else None,
         "points_open": len(points) <= 40,
+        "talks": talks_table(summary.get("conversations", [])),
         "mixes": mix_table(summary.get("mixes", [])),
         "lengths": lengths_table([*points, *summary.get("tasks", [])]),
         "backend": backend_table([*points, *summary.get("tasks", [])]),

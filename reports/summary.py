@@ -28,6 +28,7 @@ from reports.scaling import scaling
 from reports.search import search_capacities, searches
 from reports.spread import spread_warnings, spreads
 from reports.stages import stage_warnings
+from reports.talks import talk_warnings, talks
 from reports.textual import dependence_warnings, dependences, judged_on_tasks
 from reports.tokenizers import differences, tokenizer_warnings
 from reports.verdict import Evidence, verdict
@@ -48,7 +49,7 @@ def summarize(run: Run) -> dict[str, Any]:
     if isolated is not None or scales(scenario):  # no change of one another: nothing is judged
         pairs, textual = [], []
     counted, life = counted_calls(run, steps, scenario), life_cycle(run, steps, scenario)
-    spread = spreads(run, steps, scenario)
+    spread, talked = spreads(run, steps, scenario), talks(run, steps, scenario)
     compared = comparisons(pairs, scenario)
     rungs = rung_slos(steps, scenario)
     stopped = stopped_why(run.manifest)
@@ -69,6 +70,7 @@ def summarize(run: Run) -> dict[str, Any]:
             scaling=scaling(steps, searched, scenario),
             replicas=spread,
             mixes=mixes(run, steps, scenario),
+            conversations=talked,
         ),
         "capacity": search_capacities(searched) if searched else capacities(rungs, scenario),
         "cost": {},
@@ -83,8 +85,9 @@ def summarize(run: Run) -> dict[str, Any]:
             *calls_warnings(counted),
             *life_warnings(life),
             *spread_warnings(spread),
+            *talk_warnings(talked, scenario),
             *stage_warnings(steps, scenario),
-            *warnings(steps),
+            *warnings(steps, ("prefix cache",) if scenario.conversation else ()),
             *copy_warnings(run.manifest),
         ],
     }

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
+from scenarios.conversation import CHATS
 from scenarios.isolate import check_isolate
 from scenarios.places import swaps
 from scenarios.prices import Cost
@@ -135,6 +136,7 @@ def _check_matrix(scenario: Scenario) -> None:
         _check_twice([("matrix", side, name) for name in sizes])
     _check_room(scenario)
     _check_data(scenario)
+    _check_conversation(scenario)
     labels = Counter(f"{cell.input}_{cell.output}".lower() for cell in matrix.cells)
     for cell in matrix.cells:
         if labels[f"{cell.input}_{cell.output}".lower()] > 1:
@@ -175,6 +177,27 @@ def _check_data(scenario: Scenario) -> None:
         raise Wrong(("data", "file"), data.file, text)
     if data.output is None and any(at[1] == "output" for at in asked):
         raise Wrong(("data", "output"), MISSING, 'expected the column with the lengths of answers: an output is "data"')
+
+
+def _check_conversation(scenario: Scenario) -> None:
+    """Conversations are held by users who wait for replies, with a service that takes earlier messages."""
+    asked = scenario.conversation
+    if asked is None:
+        return
+    if scenario.ladder.rate:
+        text = "[conversation] needs users: give concurrency instead"
+        raise Wrong(("ladder", "rate"), list(scenario.ladder.rate), text)
+    for name, arm in scenario.arms.items():
+        if arm.api not in CHATS:
+            raise Wrong(("arms", name, "api"), arm.api, f"[conversation] needs one of {', '.join(CHATS)}")
+        if asked.system and arm.api == "anthropic-messages":
+            raise Wrong(("conversation", "system"), asked.system, "this API has no system message among the others: 0")
+    if asked.system and asked.system <= NONCE_TOKENS:
+        raise Wrong(("conversation", "system"), asked.system, f"expected 0, or more than {NONCE_TOKENS} tokens")
+    for side, sizes in (("input", scenario.matrix.input), ("output", scenario.matrix.output)):
+        for name, size in sizes.items():
+            if isinstance(size, str):
+                raise Wrong(("matrix", side, name), size, "the messages of a [conversation] are of one size: a number")
 
 
 def _check_steps(scenario: Scenario) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from scenarios.conversation import Conversation
 from scenarios.data import Data
 from scenarios.kinds import Count, Delay, Frozen, Positive, Rate, Rates, Rungs, Seconds, Seed, Share, Sizes, Threshold
 from scenarios.prices import Cost
@@ -219,6 +220,7 @@ class Scenario(Frozen, frozen=True):
     matrix: Matrix = msgspec.field(default_factory=Matrix)
     tasks: Tasks | None = None
     data: Data | None = None
+    conversation: Conversation | None = None
     plan: Design = Design()
     search: Search | None = None
     prompts: Prompts = Prompts()

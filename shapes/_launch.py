@@ -67,7 +67,8 @@ def locust_options(scenario: Scenario, directory: Path) -> list[str]:
     """Entry files by the arms' api; Locust's own output goes into the run directory, not onto the terminal."""
     api = next(iter(scenario.arms.values())).api
     shape = "search" if scenario.search else "arrivals" if scenario.ladder.rate else "ladder"
-    entry = "service" if looks_inside(scenario) else ENTRIES.get(api, "chat")
+    chat = "conversation" if scenario.conversation else ENTRIES.get(api, "chat")
+    entry = "service" if looks_inside(scenario) else chat
     entries = f"{ROOM / 'locustfiles' / entry}.py,{ROOM / 'shapes' / shape}.py"
     quiet = ["--headless", "--only-summary", "--logfile", str(directory / "locust.log")]
     return ["-f", entries, *quiet, "--json-file", str(directory / "locust")]

@@ -21,6 +21,8 @@ class Ask(msgspec.Struct, frozen=True):
     force_length: bool
     stream: bool
     extra: bytes
+    conversation: tuple[int, int] | None = None  # number and turn of the user's, counted from 0
+    uncached: bool = False  # nothing of it begins like another request: what a prefix cache is compared with
 
 
 class Usage(msgspec.Struct, frozen=True):

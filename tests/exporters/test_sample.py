@@ -223,7 +223,8 @@ def test_a_row_names_what_the_design_lists_in_its_order() -> None:
         "ttft_uncertainty_s ttfvt_s tpot_s e2e_s end_s gap_max_s lag_max_s coalesced prompt_id finish_reason error"
     )
     ours = ("due_s", "requested_tokens", "window_s", "window_input_tokens", "window_output_tokens", "output_chars",
-            "turn", "stages", "stages_unread", "model_calls", "model_input_tokens", "model_output_tokens")  # fmt: skip
+            "conversation", "conversation_turn", "uncached", "think_s", "turn", "stages", "stages_unread",
+            "model_calls", "model_input_tokens", "model_output_tokens")  # fmt: skip
 
     assert " ".join(name for name in Sample.__struct_fields__ if name not in ours) == design
     assert set(ours) < set(Sample.__struct_fields__)
