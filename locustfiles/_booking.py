@@ -100,8 +100,7 @@ def sample_of(
         turn=turn.number,
     )
     _book_conversation(sample, turn, ask)
-    if reply.streamed:
-        _book_stream(sample, timeline, reply, tokens)
+    _book_stream(sample, timeline, reply, tokens)
     return sample, gaps, censored
 
 
@@ -115,6 +114,8 @@ def _book_conversation(sample: Sample, turn: Turn, ask: Ask) -> None:
 
 def _book_stream(sample: Sample, timeline: Timeline, reply: Reply, tokens: int | None) -> None:
     """The latencies that only a stream has (METRICS: not streamed, last = end and no TTFT, TPOT, gap)."""
+    if not reply.streamed:
+        return
     timeline.first_visible = reply.first_visible_ns
     sample.ttft_s = timeline.ttft_s
     sample.ttft_uncertainty_s = timeline.ttft_uncertainty_s
