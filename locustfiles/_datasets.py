@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import random
 import sys
 from collections import Counter
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scenarios.data import Data
+from scenarios.spread import LONGEST
 
 Rows = Iterator[tuple[int, Any]]  # line or row, from 1; an Exception in place of what cannot be read
 SUFFIXES = {
@@ -26,6 +28,8 @@ SUFFIXES = {
 }  # fmt: skip
 HUMAN, ANSWER = ("human", "user"), ("gpt", "assistant", "model", "chatgpt")
 MOST_SHOWN = 8  # columns in a message
+
+log = logging.getLogger(__name__)
 
 
 class Entry(NamedTuple):
@@ -63,6 +67,8 @@ def read_data(data: Data, seed: int) -> list[Entry]:
         raise ValueError(_complaint(data, bad, first_bad, seen))
     if not kept:
         raise ValueError(f"data set {data.file} is empty")
+    if bad:
+        log.warning("%s", _complaint(data, bad, first_bad, seen))
     return sorted(kept)
 
 
@@ -70,7 +76,8 @@ def _complaint(data: Data, bad: Counter[str], first: dict[str, int], good: int) 
     """What is wrong with a data set: every reason once, with counts and where it is met first."""
     reasons = "; ".join(f"{why} ({count} rows, first {first[why]})" for why, count in bad.most_common(3))
     total = sum(bad.values())
-    way = 'fix them, or leave them out by [data] on_bad = "skip"' if good else "no row can be used"
+    left_out = "they are left out" if data.on_bad == "skip" else 'fix them, or leave them out by [data] on_bad = "skip"'
+    way = left_out if good else "no row can be used"
     return f"data set {data.file}: {total} of {total + good} rows cannot be used: {reasons}; {way}"
 
 
@@ -80,7 +87,7 @@ def _entry(number: int, row: Any, data: Data) -> Entry:
     if not isinstance(row, dict):
         raise Bad("not an object")
     output = _length(row, data)
-    if row.get(data.messages) is not None:
+    if row.get(data.messages) not in (None, ""):
         return Entry(number, None, _messages(row[data.messages]), output)
     if data.prompt not in row:
         raise Bad(f"no column {data.prompt} or {data.messages}; there are: {_columns(row)}")
@@ -97,13 +104,13 @@ def _length(row: dict[str, Any], data: Data) -> int | str | None:
     if data.output not in row:
         raise Bad(f"no column {data.output}; there are: {_columns(row)}")
     value = row[data.output]
-    if isinstance(value, str) and value.strip().isdecimal():
+    if isinstance(value, float) and value.is_integer():  # how a column of whole numbers with gaps is stored
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LONGEST:
         return value
     if isinstance(value, str) and value.strip():
         return value
-    raise Bad(f"{data.output} is neither tokens from 1 nor a text")
+    raise Bad(f"{data.output} is neither tokens from 1 to {LONGEST:,} nor a text")
 
 
 def _messages(value: Any) -> list[dict[str, Any]]:
@@ -115,7 +122,18 @@ def _messages(value: Any) -> list[dict[str, Any]]:
             raise Bad("messages are no JSON") from None
     if not isinstance(value, list) or not value or not all(isinstance(one, dict) and one.get("role") for one in value):
         raise Bad('messages are no list of {"role": ..., "content": ...}')
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise Bad("messages hold half a surrogate, which no JSON can") from None
     return value
+
+
+def _without_nulls(value: Any) -> Any:
+    """A value of a Parquet column as it was before: members that a row does not have are nulls there."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(one) for name, one in value.items() if one is not None}
+    return [_without_nulls(one) for one in value] if isinstance(value, list) else value
 
 
 def _columns(row: dict[str, Any]) -> str:
@@ -147,12 +165,16 @@ def _jsonl(path: Path, _data: Data) -> Rows:
                 yield number, _decoded(line)
 
 
-def _csv(path: Path, _data: Data) -> Rows:
+def _csv(path: Path, data: Data) -> Rows:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
         for row in rows:
-            yield rows.line_num, {key: value for key, value in row.items() if key is not None and value is not None}
+            known = {key: value for key, value in row.items() if key is not None and value is not None}
+            length = known.get(data.output or "", "").strip()
+            if data.output and length.isdecimal() and len(length) <= len(str(LONGEST)):  # a CSV knows no numbers
+                known[data.output] = int(length)
+            yield rows.line_num, known
 
 
 def _parquet(path: Path, data: Data) -> Rows:
@@ -167,7 +189,7 @@ def _parquet(path: Path, data: Data) -> Rows:
     for batch in file.iter_batches(batch_size=1024, columns=wanted):
         for row in batch.to_pylist():
             number += 1
-            yield number, row
+            yield number, _without_nulls(row)
 
 
 def _sharegpt(path: Path, data: Data) -> Rows:
@@ -189,9 +211,9 @@ def _conversation(one: Any, data: Data) -> Any:
         return Bad("no turn of a human")
     row = {data.prompt: said[human][1]}
     answer = next((what for who, what in said[human + 1 :] if who in ANSWER), None)
-    if data.output is not None and answer is not None:
-        row[data.output] = answer
-    return row
+    if data.output is None:
+        return row
+    return {**row, data.output: answer} if answer is not None else Bad("no answer to the human's first turn")
 
 
 def _who(turn: dict[str, Any]) -> str:

@@ -95,6 +95,25 @@ def test_messages_pass_through_untouched(tmp_path: Path) -> None:
         matrix_prompts(data, 1, load_tokenizer("o200k_base"), load_tokenizer("o200k_base"))
 
 
+def test_a_parquet_row_has_only_its_own_members(tmp_path: Path) -> None:
+    """Content parts of unlike members share a column there: none gets the other's as null."""
+    parts = [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]
+    rows = [{"messages": [{"role": "user", "content": [part]}]} for part in parts]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    prompts = task_prompts(Data(file=str(tmp_path / "a.parquet")), 1)
+    assert [json.loads(prompt.messages) for prompt in prompts] == [row["messages"] for row in rows]
+
+
+def test_a_number_as_a_text_is_an_answer_and_a_number_is_a_length(tmp_path: Path) -> None:
+    """ "72" in JSON is what was answered, 72 and 72.0 are tokens; a CSV cannot tell and means tokens."""
+    rows = [{"prompt": "a", "n": "72"}, {"prompt": "b", "n": 72}, {"prompt": "c", "n": 72.0}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "a.csv").write_text("prompt,n\na,72\n")
+    entries = read_data(Data(file=str(tmp_path / "a.jsonl"), output="n"), 1)
+    assert [entry.output for entry in entries] == ["72", 72, 72]
+    assert [entry.output for entry in read_data(Data(file=str(tmp_path / "a.csv"), output="n"), 1)] == [72]
+
+
 BAD = {
     "column.jsonl": ('{"text": "a", "label": 1}\n', "no column prompt or messages; there are: text, label"),
     "broken.jsonl": (
@@ -106,6 +125,7 @@ BAD = {
     "list.jsonl": ("[1]\n", "not an object"),
     "roles.jsonl": ('{"messages": [{"content": "a"}]}\n', "messages are no list of"),
     "latin.jsonl": (b'{"prompt": "\xfc"}', "is not UTF-8 (byte 13)"),
+    "half.jsonl": ('{"messages": [{"role": "user", "content": "\\ud800"}]}\n', "half a surrogate"),
     "nobody.json": ('[{"conversations": [{"from": "gpt", "value": "a"}]}]', "no turn of a human"),
     "what.bin": ("a", "set [data] format"),
     "not.parquet": ("a", "cannot be read as parquet"),
@@ -123,11 +143,13 @@ def test_what_cannot_be_used_is_one_clear_line(tmp_path: Path, name: str) -> Non
     assert "\n" not in str(wrong.value)
 
 
-def test_bad_rows_can_be_left_out(tmp_path: Path) -> None:
-    """on_bad = "skip": the others are taken; when none is left it is an error all the same."""
+def test_bad_rows_can_be_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """on_bad = "skip": the others are taken, the log says what was left out; when none is left it is an error."""
     (tmp_path / "a.jsonl").write_text('{"prompt": "a"}\n{oops\n{"prompt": " "}\n{"prompt": "b"}\n')
     data = Data(file=str(tmp_path / "a.jsonl"), on_bad="skip")
-    assert [entry.prompt for entry in read_data(data, 1)] == ["a", "b"]
+    with caplog.at_level("WARNING"):
+        assert [entry.prompt for entry in read_data(data, 1)] == ["a", "b"]
+    assert "2 of 4 rows cannot be used" in caplog.text
     (tmp_path / "a.jsonl").write_text("{oops\n")
     with pytest.raises(ValueError, match="no row can be used"):
         read_data(data, 1)
