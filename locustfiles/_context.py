@@ -9,6 +9,7 @@ import msgspec
 from locustfiles._services import Service, read_key
 from locustfiles._texts import Texts
 from locustfiles._wire import get
+from scenarios.extent import most_tokens
 from scenarios.scenario import Scenario
 
 
@@ -53,5 +54,8 @@ def _sizes(scenario: Scenario, texts: Texts) -> Iterator[tuple[int, int]]:
     if texts.data:
         expected = scenario.data.expected_output if scenario.data else 0
         yield from ((prompt.tokens, prompt.output or expected) for prompt in texts.data if prompt.tokens is not None)
+    if scenario.conversation is not None:
+        yield from (most_tokens(scenario, cell) for cell in scenario.matrix.cells)
+        return
     longest = max(cell.output_tokens for cell in scenario.matrix.cells)
     yield from ((int(tokens), longest) for tokens in texts.pools)

@@ -17,6 +17,7 @@ import pandas as pd
 from exporters.record import Run
 from reports.figures import in_flight
 from reports.measured import Measured, counting
+from scenarios.extent import arm_price
 from scenarios.prices import ApiPrice
 from scenarios.scenario import Cell, Scenario
 
@@ -148,20 +149,13 @@ def with_calls(points: list[dict[str, Any]], counted: Counted, scenario: Scenari
             if told is not None and found is not None and "at_once" in found:
                 told = {**told, "at_once": found["at_once"]}
         if told is not None:
-            point = {**point, "fan_out": _priced(told, _price(scenario, point["arm"]))}
+            point = {**point, "fan_out": _priced(told, arm_price(scenario, point["arm"]))}
         done.append(point)
     return done
 
 
 def _key(cell: Mapping[str, Any] | None, load: float) -> tuple[Any, ...]:
     return (*((cell["input"], cell["output"]) if cell else ()), float(load))
-
-
-def _price(scenario: Scenario, arm: str) -> ApiPrice | None:
-    own = scenario.arms[arm].cost
-    if own is not None and own.api is not None:
-        return own.api
-    return scenario.cost.api if scenario.cost else None
 
 
 def _priced(told: dict[str, Any], price: ApiPrice | None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from reports.measured import Measured, counting
 from reports.stats import mean_interval
 from reports.tables import Column, Shown, Table, absent, cell_name, label
 from reports.units import count, duration, number, share
+from scenarios.extent import arm_price
 from scenarios.prices import ApiPrice
 from scenarios.scenario import Scenario
 
@@ -52,7 +53,7 @@ def _talk(steps: Sequence[Measured], rows: pd.DataFrame, scenario: Scenario) -> 
         "turns": [_turn(int(turn), part, here) for turn, part in ordinary.groupby("conversation_turn")],
     }
     hits = _hits(ordinary)
-    price = _price(scenario, place.arm)
+    price = arm_price(scenario, place.arm)
     overflowed = int((here["outcome"] == "context_overflow").sum())
     known: dict[str, Any] = {
         "cached_share": hits,
@@ -101,11 +102,6 @@ def _engine_hits(steps: Sequence[Measured]) -> float | None:
     """The same by the engine's own counters, of all requests that it served meanwhile."""
     known = [step.sampled.server["prefix_hit_share"] for step in steps if "prefix_hit_share" in step.sampled.server]
     return float(np.mean(known)) if known else None
-
-
-def _price(scenario: Scenario, arm: str) -> ApiPrice | None:
-    own, common = scenario.arms[arm].cost, scenario.cost
-    return (own.api if own and own.api else None) or (common.api if common else None)
 
 
 def _money(rows: pd.DataFrame, price: ApiPrice | None) -> float | None:

@@ -25,3 +25,7 @@ class Conversation(Frozen, frozen=True):
     thinking: Literal["exponential", "constant"] = "exponential"
     system: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     uncached_share: Annotated[float, msgspec.Meta(ge=0, le=0.9)] = 0.0
+
+    def input_tokens(self, turn: float, message: int, reply: int) -> int:
+        """Tokens of the prompt of a turn, counted from 1; between two whole turns, as on average."""
+        return round(self.system + message * turn + reply * (turn - 1))

@@ -10,12 +10,14 @@ import math
 from collections.abc import Iterable
 
 import msgspec
+from msgspec.structs import replace
 
 from exporters.sample import Step
+from scenarios.conversation import Conversation
+from scenarios.extent import arm_price, mean_tokens
 from scenarios.scenario import Cell, Scenario
 from shapes._arrivals import spans
 from shapes._detectable import FEWEST_PAIRS, GATED_METRICS, Noise, smallest_effect
-from shapes._limits import arm_price
 from shapes._plan import Pass, Plan, make_plan
 
 STEP_OVERHEAD_S = 0.2  # messages between phases
@@ -34,6 +36,7 @@ class Assumed(msgspec.Struct, frozen=True, kw_only=True):
     crowd: float = 100.0  # users at which a decode step takes twice as long
     task_input: int = 256  # tokens of a task's prompt and of its answer, when `max_tokens` allows it
     task_output: int = 512
+    talk: Conversation | None = None  # a cell's sizes are those of one turn of it
 
     def e2e_s(self, step: Step, output_limit: int) -> float:
         """Seconds of one request of a step."""
@@ -54,7 +57,7 @@ class Assumed(msgspec.Struct, frozen=True, kw_only=True):
     def tokens(self, cell: Cell | None, output_limit: int) -> tuple[int, int]:
         """Input and output tokens of one request: a cell's sizes, or those of a task."""
         if cell is not None:
-            return cell.input_tokens, cell.output_tokens
+            return mean_tokens(self.talk, cell)
         return self.task_input, min(self.task_output, output_limit)
 
 
@@ -95,7 +98,7 @@ class _Load(msgspec.Struct, frozen=True):
 def estimate(plan: Plan, scenario: Scenario, assumed: Assumed | None = None, noise: Noise | None = None) -> Estimate:
     """What the plan takes on an assumed service; retries of invalid steps are not in it."""
     noise = noise or Noise()
-    assumed = assumed or Assumed()
+    assumed = _of(scenario, assumed)
     loads = [(one, _load(one, scenario, assumed)) for one in plan.passes]
     limit = _output_limit(scenario)
     tokens = [(load.requests, *assumed.tokens(one.cell, limit)) for one, load in loads]
@@ -118,11 +121,15 @@ def estimate(plan: Plan, scenario: Scenario, assumed: Assumed | None = None, noi
 
 def rows(plan: Plan, scenario: Scenario, assumed: Assumed | None = None) -> list[Row]:
     """The plan as a table: one row per cell in the matrix's order, then the tasks."""
-    assumed = assumed or Assumed()
+    assumed = _of(scenario, assumed)
     by_cell: dict[Cell | None, list[Pass]] = {cell: [] for cell in (*scenario.matrix.cells, None)}
     for one in plan.passes:
         by_cell[one.cell].append(one)
     return [_row(cell, passes, scenario, assumed) for cell, passes in by_cell.items() if passes]
+
+
+def _of(scenario: Scenario, assumed: Assumed | None) -> Assumed:
+    return replace(assumed or Assumed(), talk=scenario.conversation)
 
 
 def refusal(estimate: Estimate, scenario: Scenario) -> str | None:

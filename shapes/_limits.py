@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from exporters.fleet import Spent
+from scenarios.extent import arm_price, most_tokens
 from scenarios.prices import ApiPrice
 from scenarios.scenario import Scenario
 
@@ -18,7 +19,7 @@ class Spend:
 
     def __init__(self, scenario: Scenario) -> None:
         self._prices = {name: arm_price(scenario, name) for name in scenario.arms}
-        sizes = [(cell.input_tokens, cell.output_tokens) for cell in scenario.matrix.cells]
+        sizes = [most_tokens(scenario, cell) for cell in scenario.matrix.cells]
         if scenario.tasks is not None:
             sizes.append((max(given for given, _ in sizes), scenario.tasks.max_tokens))
         self._sizes = sizes
@@ -35,14 +36,6 @@ class Spend:
         prices = [price for arm in arms if (price := self._prices.get(arm)) is not None]
         dearest = [max(price_of(price, Spent(1, given, 0, made)) for given, made in self._sizes) for price in prices]
         return self.money + in_flight * sum(dearest)
-
-
-def arm_price(scenario: Scenario, arm: str) -> ApiPrice | None:
-    """The API price that holds for an arm: its own table, else the common one."""
-    own = scenario.arms[arm].cost
-    if own is not None and own.api is not None:
-        return own.api
-    return scenario.cost.api if scenario.cost else None
 
 
 def price_of(price: ApiPrice, spent: Spent) -> float:

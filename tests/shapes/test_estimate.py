@@ -41,6 +41,17 @@ def test_a_long_request_alone_takes_about_13_seconds() -> None:
     assert Assumed().e2e_s(step, 0) == pytest.approx(13.4, abs=0.2)
 
 
+def test_a_conversation_takes_the_tokens_of_its_history() -> None:
+    """Nine turns have five messages and four replies before them on average: a cell's 100 and 30 become 620 in."""
+    sizes = {"input": {"s": 100}, "output": {"s": 30}}
+    plain, talk = (scenario_with(matrix=sizes, **more) for more in ({}, {"conversation": {"turns": 9}}))
+    told = estimated(talk)
+
+    assert estimated(plain).input_tokens / estimated(plain).requests == pytest.approx(100, rel=1e-3)
+    assert told.input_tokens / told.requests == pytest.approx(620, rel=1e-3)
+    assert told.seconds > estimated(plain).seconds
+
+
 def test_a_plan_by_hand() -> None:
     """One step of a service with 1 s a request: every phase counted, every token priced."""
     scenario = scenario_with(
