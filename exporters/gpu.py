@@ -16,16 +16,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final, NamedTuple
 
+from exporters.endpoint import Endpoint
+from exporters.exposition import Reading, page
 from exporters.gpu_fields import READS
-from exporters.gpu_health import gpu_health, nvml_health, own_health, tier_health
-from exporters.gpu_page import CONTENT_TYPE, page
+from exporters.gpu_health import gpu_health, nvml_health, tier_health
 from exporters.gpu_roster import READY, Roster
 from exporters.gpu_tier import Tier
-from exporters.gpu_words import Nvml, Reading
+from exporters.gpu_words import Nvml
 from exporters.gpu_xid import Xids
+from exporters.own_process import own_process
 
 STEADY_HZ: Final = 1.0
 ONCE_LONGEST_S = 15.0
@@ -78,7 +79,7 @@ class Exporter:
                 nvml_health(self.roster, self._xids),
                 gpu_health(self.roster, self.tiers, now),
                 tier_health(self.tiers, now),
-                own_health(self._started_s),
+                own_process(self._started_s),
             )
         )
 
@@ -102,47 +103,6 @@ class Exporter:
         return self.roster.state == READY
 
 
-class Endpoint(ThreadingHTTPServer):
-    """The exporter's page over HTTP."""
-
-    daemon_threads = True
-
-    def __init__(self, host: str, port: int, exporter: Exporter) -> None:
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.exporter = exporter
-        super().__init__((host, port), Scrape)
-
-
-class Scrape(BaseHTTPRequestHandler):
-    """One connection of a scraper."""
-
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    disable_nagle_algorithm = True  # or the end of a page waits 40 ms for the acknowledgement of its beginning
-    timeout = 120
-    server: Endpoint
-
-    def do_GET(self) -> None:
-        """The page, or that the process lives (`/health`, whatever NVML does)."""
-        path = self.path.split("?", 1)[0]
-        if path == "/metrics":
-            self._answer(200, CONTENT_TYPE, self.server.exporter.page())
-        elif path in ("/", "/health"):
-            self._answer(200, "text/plain", b"tokenswarm gpu-exporter: see /metrics\n")
-        else:
-            self._answer(404, "text/plain", b"nothing here: see /metrics\n")
-
-    def _answer(self, status: int, kind: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Nothing: a line for each scrape tells nobody anything."""
-
-
 def serve(exporter: Exporter, host: str, port: int, once: bool) -> str:
     """Read until SIGTERM or Ctrl-C; `once`: print the page when every tier was read. Why NVML is away, or nothing."""
     if once:
@@ -151,11 +111,10 @@ def serve(exporter: Exporter, host: str, port: int, once: bool) -> str:
         sys.stdout.write(exporter.page().decode())
         sys.stdout.flush()
         return "" if found else exporter.roster.state
-    endpoint = Endpoint(host, port, exporter)
+    endpoint = Endpoint(host, port, exporter.page, "tokenswarm gpu-exporter")
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # a call of NVML may never return: nothing waits for it
     exporter.start()
-    where = f"[{host}]" if ":" in host else host
-    print(json.dumps({"url": f"http://{where}:{endpoint.server_port}/metrics"}), flush=True)  # noqa: T201
+    print(json.dumps({"url": endpoint.url}), flush=True)  # noqa: T201
     try:
         endpoint.serve_forever()
     except KeyboardInterrupt:

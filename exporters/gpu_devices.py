@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from exporters.gpu_words import Nvml, labels
+from exporters.exposition import labels
+from exporters.gpu_words import Nvml
 
 MOST_SLICES = 16  # seven on today's GPUs; a bound, should a driver tell nonsense
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
+from exporters.exposition import Field, Reading
 from exporters.gpu_processes import PROCESS_COUNT, PROCESS_MEMORY, processes, processes_v2
-from exporters.gpu_words import Field, Nvml, Reading, value_of
+from exporters.gpu_words import Nvml, value_of
 
 TierName = Literal["fast", "steady", "slow"]
 

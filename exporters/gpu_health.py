@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
+from exporters.exposition import Field, Reading, labels
 from exporters.gpu_roster import READY, Roster
 from exporters.gpu_tier import Tier
-from exporters.gpu_words import Field, Reading, labels
 from exporters.gpu_xid import Xids
 
 STALLS_AFTER_S = 1.0
@@ -29,9 +26,6 @@ STALLED = Field(
     "tokenswarm_gpu_call_stalled_seconds", "gauge", "How long a call of NVML has not returned (beyond 1 s)."
 )
 XID_STATE = Field("tokenswarm_gpu_xid_state", "gauge", "1 for what watching XID events is now: ready, or why not.")
-CPU = Field("process_cpu_seconds_total", "counter", "CPU time of the exporter.")
-MEMORY = Field("process_resident_memory_bytes", "gauge", "Resident memory of the exporter.")
-STARTED = Field("process_start_time_seconds", "gauge", "Start of the exporter since the UNIX epoch.")
 
 
 def nvml_health(roster: Roster, xids: Xids) -> Iterator[Reading]:
@@ -73,14 +67,3 @@ def tier_health(tiers: Sequence[Tier], now: float) -> Iterator[Reading]:
         call = tier.calling
         if call is not None and now - call.since > STALLS_AFTER_S:
             yield STALLED, f"{call.gpu.labels},{named},{labels(call=call.name)}", now - call.since
-
-
-def own_health(started_s: float) -> Iterator[Reading]:
-    """What the exporter itself costs."""
-    yield STARTED, "", started_s
-    yield CPU, "", time.process_time()
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return
-    yield MEMORY, "", pages * os.sysconf("SC_PAGE_SIZE")

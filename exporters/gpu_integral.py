@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from exporters.exposition import Field, Reading
 from exporters.gpu_fields import GPU_UTIL, POWER
-from exporters.gpu_words import Field, Reading
 
 POWER_JOULES = Field(
     "tokenswarm_gpu_sampled_energy_joules_total",

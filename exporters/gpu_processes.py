@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from exporters.gpu_words import Field, Nvml, Reading, labels
+from exporters.exposition import Field, Reading, labels
+from exporters.gpu_words import Nvml
 
 LARGEST: Final = 16
 LONGEST_NAME: Final = 64

@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from exporters.exposition import Reading
 from exporters.gpu_devices import Gpu
 from exporters.gpu_fields import Read
 from exporters.gpu_integral import Integrals
 from exporters.gpu_roster import Roster
-from exporters.gpu_words import ABSENT, LOST, Nvml, Reading, reason_of
+from exporters.gpu_words import ABSENT, LOST, Nvml, reason_of
 
 STALE_PERIODS, STALE_LEAST_S = 3, 1.0
 ASK_AGAIN_S = 600.0  # what a GPU or a driver does not tell

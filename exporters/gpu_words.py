@@ -1,23 +1,12 @@
-"""The words of the GPU exporter: a series' name, a reading of it, why a call of NVML failed."""
+"""The words of the GPU exporter: NVML, and why a call of it failed."""
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final
 
 Nvml = Any
 """pynvml, or a simulated one: functions and constants by pynvml's names, which bear no types."""
 
-
-class Field(NamedTuple):
-    """One name on the page."""
-
-    name: str
-    kind: Literal["gauge", "counter"]
-    help: str
-
-
-Reading = tuple[Field, str, float]
-"""A value, with labels beside those of its GPU (as text, `name="value"`, or nothing)."""
 
 FAILURES: Final = {
     1: "uninitialized", 2: "invalid_argument", 3: "not_supported", 4: "no_permission", 6: "not_found",
@@ -48,14 +37,3 @@ def value_of(nvml: Nvml, field: Any) -> float:
     if field.nvmlReturn:
         raise nvml.NVMLError(field.nvmlReturn)
     return float(getattr(field.value, _UNION[field.valueType]))
-
-
-def labels(**pairs: str) -> str:
-    """Labels as they stand between braces, escaped as the text format asks."""
-    return ",".join(f'{name}="{escaped(value)}"' for name, value in pairs.items())
-
-
-def escaped(value: str) -> str:
-    """A label's value: printable, at most 200 letters, with the three escapes of the text format."""
-    clean = "".join(letter if letter.isprintable() else "?" for letter in value[:200])
-    return clean.replace("\\", "\\\\").replace('"', '\\"')

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from exporters.exposition import Field, Reading, labels
 from exporters.gpu_devices import Gpu
 from exporters.gpu_roster import Roster
-from exporters.gpu_words import TIMEOUT, Field, Reading, labels, reason_of
+from exporters.gpu_words import TIMEOUT, reason_of
 
 WAIT_MS, PAUSE_S, AFTER_ERROR_S = 500, 0.02, 5.0
 MOST_KINDS: Final = 64  # distinct XIDs of a GPU that are counted apart

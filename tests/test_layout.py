@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("scenarios", "locustfiles", "shapes", "exporters", "reports", "simulator")
 WIRE_PACKAGES = {"gevent", "httptools", "msgspec", "tiktoken"}
 GPU = (
-    "gpu", "gpu_devices", "gpu_fields", "gpu_health", "gpu_integral", "gpu_page", "gpu_processes", "gpu_roster",
+    "gpu", "gpu_devices", "gpu_fields", "gpu_health", "gpu_integral", "gpu_processes", "gpu_roster",
     "gpu_tier", "gpu_words", "gpu_xid",
 )  # fmt: skip
 WIRE = ("_wire", "_sse", "_lines", "_dialects", "_prompts", "_tokens", "_tasks", "_outcome")

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporters.exposition import Field, labels, page
 from exporters.gpu_fields import GPU_UTIL, POWER
 from exporters.gpu_integral import BUSY_SECONDS, POWER_JOULES, Integrals
-from exporters.gpu_page import page
 from exporters.gpu_processes import cleaned
-from exporters.gpu_words import Field, labels, reason_of
+from exporters.gpu_words import reason_of
 from simulator.gpu import IDLE_W, LIMIT_W, Card, load_of
 
 GAUGE = Field("a_gauge", "gauge", "Help.")
