@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scenarios.scenario import Cell
+from scenarios.soak import Stretch
 
 Outcome = Literal[
     "ok", "http_error", "rate_limited", "server_oom", "context_overflow", "timeout", "connection",
@@ -39,11 +40,17 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     try_: int = msgspec.field(default=1, name="try")
     requests: int | None = None  # tasks: the window closes when this many were sent
     probe: int | None = None  # search: the number of this probe; a load may be probed more than once
+    stretch: Stretch | None = None  # soak: the part of it that this is
 
     @property
     def load(self) -> float:
         """The rung: requests per second in open loop, else users at once."""
         return self.concurrency if self.rate is None else self.rate
+
+    @property
+    def part(self) -> float | None:
+        """What tells steps of one point and block apart: the number of a probe, the beginning of a soak's stretch."""
+        return self.probe if self.stretch is None else self.stretch.begin
 
 
 class Timeline(msgspec.Struct, kw_only=True):

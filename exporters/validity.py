@@ -85,6 +85,8 @@ def _off_target(step: Step, tally: StepTally, window_s: float) -> str | None:
     mean = (tally.in_flight_s + tally.think_s) / window_s
     off = mean / step.concurrency - 1
     edges = 2 * tally.think_s / tally.sent / window_s
+    if step.stretch is not None and step.stretch.begin > 0:  # each user is in a request of the stretch before it yet
+        edges += (tally.e2e.mean or 0.0) / window_s
     if abs(off) <= IN_FLIGHT_TOLERANCE + edges:
         return None
     figures = f"{mean:.2f} requests were in flight instead of {step.concurrency} ({off:+.1%})"

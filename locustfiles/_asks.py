@@ -43,7 +43,7 @@ class Asks:
         draw = _hash(f"{self._scenario.seed}/{place}")
         prompt, made = self._drawn(turn, cell, place, draw)
         told = self._told(turn, cell)
-        attempt = f"{step.try_}.{step.probe or 0}" if step else "0"
+        attempt = f"{step.try_}.{step.part or 0:g}" if step else "0"
         salt = turn.lane.arm if self._salt else ""
         key = _hash(f"{self._run_id}/{place}/{attempt}/{salt}")
         jitter = 1 + self._scenario.matrix.output_jitter * (2 * (draw >> 32) / 2**32 - 1)

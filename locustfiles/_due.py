@@ -57,8 +57,8 @@ class Hub(NamedTuple):
 class Due:
     """This process's senders and its share of the schedule under the master's orders."""
 
-    def __init__(self, hub: Hub, answer: Callable[[Order, dict[str, float]], None]) -> None:
-        self._hub, self._answer = hub, answer
+    def __init__(self, hub: Hub, worker: str, answer: Callable[[Order, dict[str, float]], None]) -> None:
+        self._hub, self._worker, self._answer = hub, worker, answer
         self.order = Order(seq=0, phase="idle")
         self.slots: dict[int, Sender] = {}
         self.expected_users: Callable[[], int] = lambda: len(self.slots)
@@ -249,7 +249,8 @@ class Due:
         if order.phase == "warmup" and slot.warmed != order.seq:
             slot.warmed = order.seq
             lane = order.lanes[slot.index % len(order.lanes)]
-            turn = Turn(order, lane, "warmup", slot.index, UNCOUNTED_FROM, 0.0, now)
+            user = order.firsts.get(self._worker, 0) + slot.index
+            turn = Turn(order, lane, "warmup", user, UNCOUNTED_FROM, 0.0, now)
         else:
             item, slot.item = self._current(slot.item), None
             if item is None:

@@ -92,6 +92,7 @@ class Pace:
     def __init__(self, gate: Gate, worker: str, answer: Callable[[Order, dict[str, float]], None]) -> None:
         self._gate, self._worker, self._answer = gate, worker, answer
         self.seed = 0
+        self.longest_backoff_s = LONGEST_BACKOFF_S
         self.think: Callable[[Order, int, int], float] = _at_once  # (order, user, its request) -> seconds
         self.order = Order(seq=0, phase="idle")
         self.slots: dict[int, Slot] = {}
@@ -100,6 +101,7 @@ class Pace:
         self.close_ns: int | None = None
         self._flying: dict[int, Turn] = {}
         self._settle_seq = 0
+        self._held = 0  # users when the window closed
         self._window_sent: dict[str, int] = {}  # by arm
         self._answered = 0
         self._warm_e2e: list[float] = []
@@ -110,6 +112,8 @@ class Pace:
         """A place for a new user: the lowest free index, so that both arms' users draw the same prompts."""
         index = next(i for i in range(len(self.slots) + 1) if i not in self.slots)
         slot = self.slots[index] = Slot(index)
+        if self.order.phase == "tail":  # a soak's next load is there already, and nobody has numbered its users yet
+            slot.turn = UNCOUNTED_FROM * (1 + len([name for name in self.order.firsts if name < self._worker]))
         return slot
 
     def leave(self, slot: Slot) -> None:
@@ -128,6 +132,7 @@ class Pace:
                 self._warm_e2e = []
             case "fill":
                 self.open_ns = self.close_ns = None
+                self._renumber()
             case "settle":
                 self._settle_seq = order.seq
                 self.open_ns = self.close_ns = None
@@ -139,9 +144,17 @@ class Pace:
                 for slot in self.slots.values():
                     slot.sent = 0
             case "tail":
-                self.close_ns = now
+                self.close_ns, self._held = now, len(self.slots)
         self._gate.open()
         self.review()
+
+    def _renumber(self) -> None:
+        """Close the gaps that users left who have gone: with the workers' firsts each has a number of its own."""
+        kept = sorted(self.slots.items())
+        turns = {index: self._flying[old] for index, (old, _) in enumerate(kept) if old in self._flying}
+        self.slots, self._flying = {index: slot for index, (_, slot) in enumerate(kept)}, turns
+        for index, slot in self.slots.items():
+            slot.index = index
 
     def review(self) -> None:
         """Answer the present order once its condition holds here."""
@@ -183,7 +196,7 @@ class Pace:
         return math.ceil(wanted * here / max(order.users, 1))
 
     def _facts(self) -> dict[str, float]:
-        facts: dict[str, float] = {"users": len(self.slots)}
+        facts: dict[str, float] = {"users": self._held if self.order.phase == "tail" else len(self.slots)}
         if self.order.phase == "warmup" and self._warm_e2e:
             facts["e2e_s"] = sum(self._warm_e2e) / len(self._warm_e2e)
         if self.order.phase == "tail" and self.open_ns is not None and self.close_ns is not None:
@@ -261,7 +274,7 @@ class Pace:
             slot.failures = 0
         else:
             doubled = FIRST_BACKOFF_S * 2 ** min(slot.failures, 10)
-            slot.backoff_s = min(max(retry_after_s or 0.0, doubled), LONGEST_BACKOFF_S)
+            slot.backoff_s = min(max(retry_after_s or 0.0, doubled), self.longest_backoff_s)
             slot.failures += 1
         if turn.phase == "warmup" and end_s is not None and outcome == "ok":
             self._warm_e2e.append(end_s)

@@ -24,7 +24,7 @@ from locustfiles._booking import Exchange, Span, sample_of
 from locustfiles._conversation import thinking
 from locustfiles._dialects import Reply
 from locustfiles._due import Due, Hub
-from locustfiles._pace import Pace
+from locustfiles._pace import LONGEST_BACKOFF_S, Pace
 from locustfiles._replica import served_by
 from locustfiles._services import Service, require_keys, services
 from locustfiles._sizing import output_tokenizer
@@ -37,6 +37,7 @@ from scenarios.slo import slo_of, within
 
 LONGEST_STALL_S = 1.0  # a worker that stood still for so long was not the generator that the step asks for
 COUNTED_PER_STEP = 5  # replies per step and process whose tokens the client counts too (tokenizing costs the hub time)
+SOAKED_BACKOFF_S = 1.0  # a soak asks when the service is back, and users who stay away do not see it
 TEXTS_PER_STEP = 2  # matrix replies kept per step and process; tasks keep [tasks] responses
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class Swarm:
         self.outbox = Outbox(self.runner, name)
         self._closed = Pace(HubGate(), name, self._answer)
         hub = Hub(time.monotonic_ns, HubGate, gevent.spawn_later, self._spawn)
-        self._open = Due(hub, self._answer)
+        self._open = Due(hub, name, self._answer)
         self._closed.expected_users = self._open.expected_users = lambda: self.runner.user_count
         self.pace: Pace | Due = self._closed
         self._services: dict[bool, dict[str, Service]] = {}  # by whether the arms are swapped, by arm
@@ -138,6 +139,7 @@ class Swarm:
         self.asks = Asks(scenario, run["id"], texts_of_master(run["texts"], scenario, lambda: gevent.sleep(0)))
         self.counter = output_tokenizer(scenario)
         self._closed.seed = scenario.seed
+        self._closed.longest_backoff_s = LONGEST_BACKOFF_S if scenario.soak is None else SOAKED_BACKOFF_S
         if scenario.conversation is not None:
             self._closed.think = thinking(scenario.conversation, scenario.seed)
         gc.collect()

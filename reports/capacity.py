@@ -89,6 +89,8 @@ def is_gated(rung: RungSlo, scenario: Scenario) -> bool:
         return False
     if scenario.search is not None and rung.cell is not None:  # the loads of a search are there to be missed
         return False
+    if scenario.soak is not None:  # judged as a whole
+        return False
     return rung.cell is None or rung.load <= scenario.ladder.at
 
 
@@ -97,7 +99,7 @@ def capacities(rungs: Sequence[RungSlo], scenario: Scenario) -> list[dict[str, A
 
     `undecided` names the rungs above the highest whose requests were too few to tell: the capacity may lie there.
     """
-    if not has_slo(scenario):
+    if not has_slo(scenario) or scenario.soak is not None:  # disturbed loads are no ladder
         return []
     ladders: dict[tuple[str, Cell], dict[float, str]] = {}
     for rung in rungs:

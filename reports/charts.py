@@ -56,7 +56,7 @@ def rules_for(manifest: dict[str, Any], cell: dict[str, Any]) -> Rules:
     for pattern, own in (slo.get("cells") or {}).items():
         if fnmatchcase(f"{cell['input']}/{cell['output']}", pattern):
             limits |= {k: v for k, v in own.items() if v is not None}
-    at = None if scenario.get("search") else (scenario.get("ladder") or {}).get("at")
+    at = None if scenario.get("search") or scenario.get("soak") else (scenario.get("ladder") or {}).get("at")
     return Rules({f"{k}_s": float(v) for k, v in limits.items()}, at)
 
 

@@ -73,6 +73,25 @@ DEFINITIONS: dict[str, Definition] = {
         "probes together make that 95 % certain; what a probe says counts by how sure its own requests make it. A "
         "probe that was invalid says nothing.",
     ),
+    "recovery": Definition(
+        "recovery",
+        "from what was done to the first bin from which all are well for [soak] hold",
+        "Time is cut into bins of about 20 requests. A bin is ill when its requests prove (95 %) that fewer are good "
+        "than must be; without an SLO when fewer are ok than before, or its mean E2E is beyond the median of the bins "
+        "before by four robust standard deviations; and when nothing was sent in it, since all users hang. An illness "
+        "that begins later than hold after something was done is not put down to it.",
+    ),
+    "budget": Definition(
+        "error budget",
+        "requests that are not good / (requests sent × (1 − attain))",
+        "100 % is all that the SLO allows for the time of the soak.",
+    ),
+    "drift": Definition(
+        "drift",
+        "slope of ln(mean of a block) over time, as a change per hour",
+        "Of ten blocks of the time in which the service was not recovering from anything, with the 95 % interval of "
+        "the slope. It needs two minutes or more.",
+    ),
     "cached_share": Definition(
         "cached",
         "cached input tokens / input tokens",

@@ -10,6 +10,7 @@ from reports.definitions import name_of
 from reports.effects import TONES, badness, capacity_text, change_shown, interval_of
 from reports.latency import load_of, load_words
 from reports.search_tables import search_figures
+from reports.soak_tables import soak_figures
 from reports.tables import Tone, cell_name, in_order, reading
 from reports.trust import all_steps, validity, worst
 from reports.units import ABSENT, change, change_interval, count, duration, held, plain, rate, share
@@ -50,7 +51,8 @@ def headline(summary: Summary, manifest: dict[str, Any]) -> Headline:
     else:
         added = tuple(Figure(*one) for one in added_figures(summary))
         searched = tuple(Figure(*one) for one in search_figures(summary))
-        figures = searched or effect_figures(summary) or added or point_figures(summary, manifest)
+        soaked = tuple(Figure(*one) for one in soak_figures(summary))
+        figures = searched or soaked or effect_figures(summary) or added or point_figures(summary, manifest)
     return Headline(
         WORDS.get(status, plain(status, 20)), STATUS_TONES.get(status, "warn"), paragraph(summary, manifest), figures,
         sound, sound_tone,
@@ -128,7 +130,7 @@ def _largest_changes(summary: Summary) -> str:
 def _at_the_operating_point(summary: Summary, manifest: dict[str, Any]) -> str:
     """What one arm does where it is judged; empty with several arms or a search, which say more."""
     point = operating_point(summary, manifest)
-    several = len(arms_of(summary)) > 1 or summary.get("search")
+    several = len(arms_of(summary)) > 1 or summary.get("search") or summary.get("soaks")
     if point is None or several or point.get("ttft_s", {}).get("mean") is None:
         return ""
     figures = [_latency_figure(point, "ttft_s", _TTFT_STATS, ""), _latency_figure(point, "tpot_s", _TPOT_STATS, "")]

@@ -9,12 +9,26 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import added, charts, effects, latency, scaling_tables, search_chart, search_tables, swarm, trust, where
+from reports import (
+    added,
+    charts,
+    effects,
+    latency,
+    scaling_tables,
+    search_chart,
+    search_tables,
+    soak_chart,
+    soak_tables,
+    swarm,
+    trust,
+    where,
+)
 from reports.backend import backend_table
 from reports.definitions import DEFINITIONS
 from reports.headline import arms_of, headline, operating_load
 from reports.lengths import lengths_table
 from reports.mix import mix_table
+from reports.soak_words import soak_sentences
 from reports.tables import cell_key
 from reports.talks import talks_table
 from reports.units import plain
@@ -48,6 +62,7 @@ def render_html(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         **_trust(summary, manifest),
         service=_service(summary),
         search=_search(summary, manifest),
+        soak=_soak(summary, manifest),
         scaling=scaling_tables.scaling_tables(summary),
     )
 
@@ -65,7 +80,8 @@ def _measurements(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str
     """What was measured; the SVG is ours and its labels were escaped by the drawing library."""
     points = summary["points"]
     plan_cell = ((manifest.get("scenario") or {}).get("plan") or {}).get("cell")
-    ladders = sorted(charts.ladders(points, manifest), key=lambda ladder: ladder[0] != plan_cell)
+    climbed = [] if summary.get("soaks") else points  # loads of a soak come and go
+    ladders = sorted(charts.ladders(climbed, manifest), key=lambda ladder: ladder[0] != plan_cell)
     arms = arms_of(summary)
     return {
         "ladders": [(name, [(c.title, Markup(c.svg), c.words) for c in drawn]) for name, drawn in ladders],
@@ -103,6 +119,16 @@ def _search(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]
         "answers": [plain(text, 600) for text in search_tables.answers(summary)],
         "charts": [(cell, c.title, Markup(c.svg), c.words) for cell, c in drawn],
         "tables": search_tables.search_tables(summary),
+    }
+
+
+def _soak(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
+    """How it holds one load, and recovers from what is done to it."""
+    drawn = soak_chart.soak_charts(summary, manifest)
+    return {
+        "sentences": [plain(text, 600) for text in soak_sentences(summary.get("soaks", []))],
+        "charts": [(name, [(c.title, Markup(c.svg), c.words) for c in pictures]) for name, pictures in drawn],
+        "tables": soak_tables.soak_tables(summary),
     }
 
 

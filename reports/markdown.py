@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports import added, effects, latency, scaling_tables, search_tables, swarm, trust, where
+from reports import added, effects, latency, scaling_tables, search_tables, soak_tables, swarm, trust, where
 from reports.headline import headline, operating_load
 from reports.units import plain
 
@@ -40,6 +40,7 @@ def render_markdown(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
     tables = [
         effects.comparisons_table([c for c in summary["comparisons"] if c["level"] != "rung"]),
         *search_tables.search_tables(summary),
+        *soak_tables.soak_tables(summary),
         *scaling_tables.scaling_tables(summary),
         latency.points_table(here) if here else None,
         *added.added_tables(summary),

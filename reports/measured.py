@@ -101,7 +101,7 @@ def counting(steps: Sequence[Measured]) -> list[Measured]:
     """The steps that count: of each point and block the last try, if it is valid."""
     last: dict[tuple[object, ...], Measured] = {}
     for step in steps:
-        place = (*step.point, step.record.step.block, step.record.step.probe)  # each probe of a search is its own
+        place = (*step.point, step.record.step.block, step.record.step.part)  # each probe of a search is its own
         if place not in last or last[place].record.step.try_ <= step.record.step.try_:
             last[place] = step
     return [step for step in last.values() if step.record.valid]
@@ -151,7 +151,7 @@ def _fill(found: Mapping[str, Rows], tables: Iterable[pa.Table]) -> None:
             continue
         codes = table["step"].combine_chunks().dictionary_encode()
         order = np.argsort(codes.indices.to_numpy(zero_copy_only=False), kind="stable")
-        columns = {name: _floats(table[name])[order] for name in COLUMNS if name != "prompt"}
+        columns = {name: floats(table[name])[order] for name in COLUMNS if name != "prompt"}
         columns["prompt"] = _numbered(table["prompt_id"], prompts)[order]
         outcomes, finish = (table[name].to_numpy()[order] for name in ("outcome", "finish_reason"))
         ends = np.cumsum(np.bincount(codes.indices.to_numpy(zero_copy_only=False), minlength=len(codes.dictionary)))
@@ -176,7 +176,7 @@ def _measured(record: StepRecord, rows: Rows, scenario: Scenario, inside: Inside
         tally=StepTally.from_wire(record.tally),
         columns=columns,
         ok=rows.ok,
-        good=rows.ok & _within(columns, slo),
+        good=rows.ok & within_limits(columns, slo),
         outcomes=dict(rows.outcomes.most_common()),
         finish=dict(rows.finish.most_common()),
         streamed=scenario.request.stream,
@@ -184,11 +184,12 @@ def _measured(record: StepRecord, rows: Rows, scenario: Scenario, inside: Inside
     )
 
 
-def _floats(column: pa.ChunkedArray) -> Values:
+def floats(column: pa.ChunkedArray) -> Values:
+    """A column as numbers, NaN where it is empty."""
     return np.asarray(column.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(), dtype=np.float64)
 
 
-def _within(columns: dict[str, Values], slo: CellSlo) -> npt.NDArray[np.bool_]:
+def within_limits(columns: dict[str, Values], slo: CellSlo) -> npt.NDArray[np.bool_]:
     """Requests within every limit; a duration that was not measured breaches nothing."""
     within = np.ones(len(columns["ttft_s"]), dtype=bool)
     for metric, limit in (("ttft_s", slo.ttft), ("tpot_s", slo.tpot), ("e2e_s", slo.e2e)):

@@ -26,6 +26,7 @@ from reports.pairs import all_pairs
 from reports.places import held_to_places
 from reports.scaling import scaling
 from reports.search import search_capacities, searches
+from reports.soak import soaks
 from reports.spread import spread_warnings, spreads
 from reports.stages import stage_warnings
 from reports.talks import talk_warnings, talks
@@ -41,8 +42,8 @@ def summarize(run: Run) -> dict[str, Any]:
     """Every figure of a run; what was not measured is absent."""
     scenario, steps = run.scenario, measured_steps(run)
     textual = dependences(steps, scenario)
-    searched = searches(steps, scenario)
-    planned = [step for step in steps if step.record.step.probe is None]  # loads chosen by outcome compare nothing
+    searched, soaked = searches(steps, scenario), soaks(run, scenario)
+    planned = [step for step in steps if step.record.step.part is None]  # loads chosen by outcome compare nothing
     pairs = held_to_places(all_pairs(planned, scenario), scenario, run.manifest.get("aa"))
     pairs = judged_on_tasks(pairs, textual)
     isolated = isolation(run, steps, scenario)
@@ -53,7 +54,7 @@ def summarize(run: Run) -> dict[str, Any]:
     compared = comparisons(pairs, scenario)
     rungs = rung_slos(steps, scenario)
     stopped = stopped_why(run.manifest)
-    evidence = Evidence(scenario, steps, compared, pairs, rungs, stopped, isolated, searched)
+    evidence = Evidence(scenario, steps, compared, pairs, rungs, stopped, isolated, searched, soaked)
     matrix = [step for step in steps if step.record.step.cell is not None]
     return {
         "format": FORMAT,
@@ -67,6 +68,7 @@ def summarize(run: Run) -> dict[str, Any]:
             isolation=isolated,
             life=life,
             search=searched,
+            soaks=soaked,
             scaling=scaling(steps, searched, scenario),
             replicas=spread,
             mixes=mixes(run, steps, scenario),
@@ -165,7 +167,7 @@ def _point(place: tuple[Any, ...], steps: Sequence[Measured]) -> dict[str, Any]:
         "arm": arm,
         "cell": msgspec.to_builtins(cell),
         "concurrency": max(step.record.step.concurrency for step in steps),
-        "blocks": len({(step.record.step.block, step.record.step.probe) for step in steps}),
+        "blocks": len({(step.record.step.block, step.record.step.part) for step in steps}),
         "valid_blocks": len(valid),
     }
     if not valid:

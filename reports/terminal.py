@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from reports import effects, latency, scaling_tables, search_tables, trust
+from reports import effects, latency, scaling_tables, search_tables, soak_tables, trust
 from reports.headline import Figure, Headline, headline, operating_load
 from reports.tables import Column, Shown, Table, Tone
 
@@ -27,6 +27,7 @@ def print_terminal(summary: dict[str, Any], manifest: dict[str, Any], console: C
     points, left_out = _worth_printing(summary["points"], operating_load(manifest))
     tables = [
         *search_tables.search_tables(summary),
+        *soak_tables.soak_tables(summary),
         *scaling_tables.scaling_tables(summary),
         latency.points_table(points) if points else None,
         _comparisons(summary["comparisons"]),

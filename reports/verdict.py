@@ -13,6 +13,7 @@ from reports.definitions import name_of
 from reports.measured import Measured, counting
 from reports.pairs import Pairs
 from reports.search import found_sentence
+from reports.soak_words import event_sentences, soak_breaches, soak_faults, soak_questions, soak_sentences
 from scenarios.replicas import scales
 from scenarios.scenario import Scenario
 from scenarios.slo import has_slo
@@ -31,6 +32,7 @@ class Evidence(msgspec.Struct, frozen=True):
     stopped: str | None
     isolated: dict[str, Any] | None = None  # what a service adds to its model, where that was asked for
     searches: Sequence[dict[str, Any]] = ()  # what each search has found
+    soaks: Sequence[dict[str, Any]] = ()
 
 
 def verdict(evidence: Evidence) -> dict[str, Any]:
@@ -38,7 +40,8 @@ def verdict(evidence: Evidence) -> dict[str, Any]:
     status, reasons = _status(evidence)
     figures: dict[str, Any] = {"status": status, "exit_code": EXIT_CODES[status], "reasons": reasons}
     compare = evidence.scenario.compare
-    apart = scales(evidence.scenario) or (evidence.searches and not evidence.pairs)  # nothing of them is compared
+    alone = evidence.searches or evidence.soaks  # of these nothing is compared
+    apart = scales(evidence.scenario) or (alone and not evidence.pairs)
     several = len(evidence.scenario.arms) > 1 and not apart
     if several and compare.aa is not True and not compare.isolate:  # else nothing can ship
         figures["recommendation"] = {"pass": "adopt", "fail": "reject"}.get(status, "inconclusive")
@@ -46,9 +49,11 @@ def verdict(evidence: Evidence) -> dict[str, Any]:
 
 
 def _status(evidence: Evidence) -> tuple[str, list[str]]:
-    failed = [*_regressions(evidence), *breaches(evidence.rungs, evidence.scenario)]
+    scenario = evidence.scenario
+    soaked = soak_breaches(evidence.soaks, scenario)
+    failed = [*_regressions(evidence), *breaches(evidence.rungs, scenario), *soaked]
     if failed:
-        return "fail", [*failed, *_ended_early(evidence)]
+        return "fail", [*failed, *event_sentences(evidence.soaks), *_ended_early(evidence)]
     invalid = _invalid(evidence)
     if invalid:
         return "invalid", invalid
@@ -87,7 +92,8 @@ def _invalid(evidence: Evidence) -> list[str]:
     if not valid:
         return ["No step is valid: see the reasons under the invalid steps."]
     gated = {_place(step): step for step in evidence.steps if _step_is_gated(step, evidence)}  # of each the last try
-    return [_stayed_invalid(step) for place, step in gated.items() if place not in valid]
+    stayed = [_stayed_invalid(step) for place, step in gated.items() if place not in valid]
+    return [*stayed, *soak_faults(evidence.soaks)]
 
 
 def _ended_early(evidence: Evidence) -> list[str]:
@@ -100,12 +106,14 @@ def _stayed_invalid(step: Measured) -> str:
 
 
 def _place(step: Measured) -> tuple[object, ...]:
-    return *step.point, step.record.step.block, step.record.step.probe
+    return *step.point, step.record.step.block, step.record.step.part
 
 
 def _step_is_gated(step: Measured, evidence: Evidence) -> bool:
     if step.record.step.probe is not None:  # a search looks for its own way around what it cannot measure
         return False
+    if step.record.step.stretch is not None:
+        return True
     if len(evidence.scenario.arms) > 1 and not evidence.scenario.compare.isolate:
         return True
     place = step.record.step
@@ -115,6 +123,8 @@ def _step_is_gated(step: Measured, evidence: Evidence) -> bool:
 def _open_questions(evidence: Evidence) -> list[str]:
     if any(one["state"] != "found" for one in evidence.searches):
         return [found_sentence(one) for one in evidence.searches]
+    if evidence.soaks:
+        return soak_questions(evidence.soaks, evidence.scenario)
     if evidence.isolated is not None and not evidence.isolated["processing"]:
         return ["No request at 1 user was answered on both arms: nothing is isolated; see the failures."]
     if len(evidence.scenario.arms) < 2 or evidence.scenario.compare.isolate:
@@ -145,7 +155,7 @@ def _unproven(one: Unproven, evidence: Evidence) -> str:
 
 
 def _pass_reasons(evidence: Evidence) -> list[str]:
-    said = [found_sentence(one) for one in evidence.searches]
+    said = [*(found_sentence(one) for one in evidence.searches), *soak_sentences(evidence.soaks)]
     gated = [rung for rung in evidence.rungs if is_gated(rung, evidence.scenario)]
     undecided = sum(rung.state == "undecided" for rung in gated)
     if has_slo(evidence.scenario) and gated:

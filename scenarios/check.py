@@ -14,6 +14,7 @@ from scenarios.places import swaps
 from scenarios.prices import Cost
 from scenarios.scenario import APIS, Arm, Cell, Scenario
 from scenarios.search_rules import check_search
+from scenarios.soak_rules import check_soak
 from scenarios.spread import DATA
 from scenarios.stages import check_stages
 from scenarios.template import check_json
@@ -43,6 +44,7 @@ def check(scenario: Scenario, environment: Mapping[str, str]) -> None:
     _check_steps(scenario)
     _check_slo(scenario)
     check_search(scenario)
+    check_soak(scenario)
     _check_compare(scenario)
     check_isolate(scenario)
     _check_cost(scenario)

@@ -15,6 +15,7 @@ from scenarios.open_loop import check_ladder, with_trace
 from scenarios.replicas import unpaired
 from scenarios.scenario import WITHOUT_OUTPUT, Arm, Cell, Compare, Design, Ladder, Matrix, Scenario, Tasks
 from scenarios.search_rules import with_search
+from scenarios.soak_rules import with_soak
 from scenarios.spread import mean_size
 from scenarios.wrong import Where, Wrong, printable, unknown
 
@@ -45,7 +46,7 @@ def complete(scenario: Scenario, given: dict[str, Any], locate: Callable[[str, W
         plan=_with_blocks(scenario.plan, given.get("plan", {}), len(arms), matrix.cells),
         compare=_with_arms(_with_proof(with_roles(scenario.compare, arms), locate), list(arms)),
     )
-    return with_search(unpaired(whole, given), given)
+    return with_soak(with_search(unpaired(whole, given), given), given)
 
 
 def _with_output(scenario: Scenario, given: dict[str, Any]) -> Matrix:

@@ -11,8 +11,6 @@ from scenarios.wrong import UNSHOWN, Where, Wrong
 ANY: Final = object()
 
 NOT_YET: tuple[tuple[tuple[str, ...], Any], ...] = (
-    (("disturbance",), ANY),
-    (("soak",), ANY),
     (("cost", "api", "source"), "genai-prices"),
     (("arms", "*", "cost", "api", "source"), "genai-prices"),
 )

@@ -15,6 +15,7 @@ from scenarios.kinds import Count, Delay, Frozen, Positive, Rate, Rates, Rungs, 
 from scenarios.prices import Cost
 from scenarios.sampling import Sampling
 from scenarios.search import Search
+from scenarios.soak import Disturbance, Soak
 from scenarios.stages import Stages
 
 APIS = (  # the dialects that this version speaks
@@ -223,6 +224,8 @@ class Scenario(Frozen, frozen=True):
     conversation: Conversation | None = None
     plan: Design = Design()
     search: Search | None = None
+    soak: Soak | None = None
+    disturbance: tuple[Disturbance, ...] = ()
     prompts: Prompts = Prompts()
     window: Window = Window()
     request: Request = Request()

@@ -32,6 +32,12 @@ class Schedule(msgspec.Struct, frozen=True):
         """How many are due in [low, high)."""
         return sum(low_s <= due < high_s for due in self.due)
 
+    def followed_by(self, other: Schedule, at_s: float) -> Schedule:
+        """This one up to `at_s`, and from there on the other one, which begins there."""
+        here = sum(due < at_s for due in self.due)
+        due = self.due[:here] + array("d", (at_s + due for due in other.due))
+        return Schedule(due, self.sizes[: 2 * here] + other.sizes)
+
     def share(self, index: int, count: int) -> Share:
         """What worker `index` of `count` sends: every count-th request."""
         sizes = self.sizes
@@ -61,9 +67,9 @@ def spans(scenario: Scenario, rate: float, e2e_s: float) -> tuple[float, float]:
     return settle_s, min(max(window.duration, window.min_requests / rate), window.max)
 
 
-def key_of(scenario: Scenario, block: int, cell: str, rate: float, probe: int | None = None) -> str:
-    """What a schedule is drawn from; each probe of a search has one of its own, also at the same rate."""
-    return f"{scenario.seed}/arrivals/{block}/{cell}/{rate:g}{'' if probe is None else f'/{probe}'}"
+def key_of(scenario: Scenario, block: int, cell: str, rate: float, part: float | None = None) -> str:
+    """What a schedule is drawn from; each part of a search or a soak has one of its own, also at one rate."""
+    return f"{scenario.seed}/arrivals/{block}/{cell}/{rate:g}{'' if part is None else f'/{part:g}'}"
 
 
 def _times(ladder: Ladder, rate: float, draws: random.Random) -> Iterator[float]:

@@ -42,6 +42,9 @@ class RunLog(Protocol):
     def look(self) -> None:
         """Raise Stopped when a limit is reached."""
 
+    def window_opens(self, step: Step) -> None:
+        """A window opens; what is to disturb a soak begins with its first."""
+
     def restarts(self, places: Iterable[str], opened_ns: int, closed_ns: int) -> list[str]:
         """What is wrong with a window in which an engine at one of these places has restarted."""
 
@@ -133,11 +136,12 @@ class Conductor:
         took.lap("settle")
         opened = time.time_ns()
         self.progress.phase(rung[0], "window")
+        self._log.window_opens(rung[0])
         marks = loop.window(rung[0])
         closed = time.time_ns()
         took.lap("window")
         faults += loop.held(rung)
-        answers = self._tail(rung[0], faults)
+        answers = self._tail(rung, faults)
         faults += loop.judged(answers)
         faults += self._log.restarts({step.arm for step in rung}, opened, closed)
         took.lap("tail")
@@ -159,9 +163,9 @@ class Conductor:
             raise Stopped("a worker that came late could not build its prompts in time: look at its log")
         self.crew.forget_missing()
 
-    def _tail(self, step: Step, faults: list[str]) -> list[Answer]:
-        self.progress.phase(step, "tail")
-        self.crew.command("tail")
+    def _tail(self, rung: Rung, faults: list[str]) -> list[Answer]:
+        self.progress.phase(rung[0], "tail")
+        self._loop.tail(rung)
         if not self._wait(self.crew.answered, self._deadline_s()):
             faults.append("not every worker reported the end of its requests: look at the workers' logs")
         answers = list(self.crew.answers().values())

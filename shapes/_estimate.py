@@ -175,6 +175,10 @@ def _load(one: Pass, scenario: Scenario, assumed: Assumed) -> _Load:
 def _step_load(step: Step, scenario: Scenario, assumed: Assumed) -> _Load:
     """A step: stagger and one whole request of each user, the window, and a tail of one more request."""
     e2e_s = assumed.e2e_s(step, _output_limit(scenario))
+    if step.stretch is not None:
+        window_s = step.stretch.end - step.stretch.begin
+        seconds = window_s if step.stretch.begin else 2 * e2e_s + window_s
+        return _Load(seconds, seconds * (step.rate or step.concurrency / e2e_s))
     if step.rate is not None:
         settle_s, window_s = spans(scenario, step.rate, e2e_s)
         seconds = settle_s + window_s + e2e_s

@@ -63,10 +63,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def shape_of(scenario: Scenario) -> str:
+    """The entry file of the shape that leads it."""
+    if scenario.search is not None or scenario.soak is not None:
+        return "search" if scenario.search is not None else "soak"
+    return "arrivals" if scenario.ladder.rate else "ladder"
+
+
 def locust_options(scenario: Scenario, directory: Path) -> list[str]:
     """Entry files by the arms' api; Locust's own output goes into the run directory, not onto the terminal."""
     api = next(iter(scenario.arms.values())).api
-    shape = "search" if scenario.search else "arrivals" if scenario.ladder.rate else "ladder"
+    shape = shape_of(scenario)
     chat = "conversation" if scenario.conversation else ENTRIES.get(api, "chat")
     entry = "service" if looks_inside(scenario) else chat
     entries = f"{ROOM / 'locustfiles' / entry}.py,{ROOM / 'shapes' / shape}.py"

@@ -20,6 +20,7 @@ from shapes._arrivals import key_of, schedule, spans
 from shapes._closed import GRACE_S, Wait
 from shapes._crew import Crew
 from shapes._plan import Pass, Rung
+from shapes._soak import SoakTime
 
 WARM_UP_USERS = 64  # at most; one for each request a second of the top rung
 
@@ -31,7 +32,8 @@ class OpenLoop:
 
     def __init__(self, scenario: Scenario, crew: Crew, wait: Wait) -> None:
         self._scenario, self._crew, self._wait = scenario, crew, wait
-        self._window_s = 0.0
+        self._settle_s = self._window_s = 0.0
+        self._time = SoakTime()
         self._trace: Trace | None = None
 
     def warm_up_users(self, pass_: Pass) -> int:
@@ -47,15 +49,18 @@ class OpenLoop:
         """Compute the schedule and deal it; arrivals of the rung before end here."""
         step, request, ladder = rung[0], self._scenario.request, self._scenario.ladder
         rate = step.load
-        settle_s, self._window_s = spans(self._scenario, rate, e2e_s)
-        horizon_s = settle_s + self._window_s + request.timeout + GRACE_S
+        self._settle_s, self._window_s = self._spans(step, e2e_s)
+        closes_s, tail_s = self._settle_s + self._window_s, request.timeout + GRACE_S
         cell = step.cell.name if step.cell else step.workload
-        key = key_of(self._scenario, step.block, cell, rate, step.probe)
-        whole = schedule(ladder, rate, horizon_s, key, self._replayed())
+        key = key_of(self._scenario, step.block, cell, rate, step.part)
+        whole = schedule(ladder, rate, closes_s + tail_s, key, self._replayed())
+        if step.stretch is not None and step.stretch.then is not None:
+            then = schedule(ladder, step.stretch.then, tail_s, f"{key}/then", self._replayed())
+            whole = whole.followed_by(then, closes_s)
 
         def share(index: int, count: int) -> Share:
             senders = math.ceil(ladder.senders / count)
-            extra = {"settle_s": settle_s, "window_s": self._window_s, "senders": senders}
+            extra = {"settle_s": self._settle_s, "window_s": self._window_s, "senders": senders}
             return msgspec.structs.replace(whole.share(index, count), **extra)
 
         self._crew.deal("fill", share, lanes=tuple(Lane(arm=one.arm, step=one) for one in rung), users=0)
@@ -63,16 +68,25 @@ class OpenLoop:
             [] if self._wait(self._crew.answered, GRACE_S) else ["not every worker has got its share of the schedule"]
         )
 
+    def _spans(self, step: Step, e2e_s: float) -> tuple[float, float]:
+        """Seconds of settle and window; in a soak time goes on between its stretches."""
+        settle_s, window_s = spans(self._scenario, step.load, e2e_s)
+        if step.stretch is None:
+            return settle_s, window_s
+        return settle_s if step.stretch.begin == 0 else 0.0, self._time.left_s(step.stretch)
+
     def _replayed(self) -> Trace | None:
         if self._scenario.ladder.trace is not None and self._trace is None:
             self._trace = read_trace(self._scenario.ladder.trace)
         return self._trace
 
-    def settle(self, step: Step, e2e_s: float) -> list[str]:
+    def settle(self, step: Step, _e2e_s: float) -> list[str]:
         """Start the schedule; wait until its window opens."""
         self._crew.command("settle")
-        settle_s, _ = spans(self._scenario, step.load, e2e_s)
-        if self._wait(self._crew.answered, settle_s + GRACE_S):
+        opened = self._wait(self._crew.answered, self._settle_s + GRACE_S)
+        if step.stretch is not None:
+            self._time.begin(step.stretch)
+        if opened:
             return []
         return ["not every worker has opened its window in time: look at the workers' logs"]
 
@@ -80,11 +94,17 @@ class OpenLoop:
         """Wait until the window is over; `few` when `max` made it too short for `min_requests`."""
         self._crew.command("window")
         self._wait(self._crew.answered, self._window_s + GRACE_S)
+        if step.stretch is not None:
+            return ()
         return ("few",) if step.load * self._window_s < self._scenario.window.min_requests * 0.999 else ()
 
     def held(self, _rung: Rung) -> list[str]:
         """Nothing: senders come and go as they are needed."""
         return []
+
+    def tail(self, _rung: Rung) -> None:
+        """The window has closed by itself."""
+        self._crew.command("tail")
 
     def judged(self, answers: Sequence[Answer]) -> list[str]:
         """Whether the schedule was kept, by the workers' own counts."""

@@ -16,6 +16,7 @@ import msgspec
 from exporters.sample import Step, Workload
 from scenarios.places import at_once, swaps
 from scenarios.scenario import Cell, Scenario, Tasks
+from scenarios.soak import Soak, Stretch, stretches
 
 Arms = tuple[str, ...]  # measured at once
 Rung = tuple[Step, ...]  # steps that share their window: one, or one for each of parallel arms
@@ -28,7 +29,7 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
     arms: Arms
     cell: Cell | None
     workload: Workload
-    rungs: tuple[Rung, ...]  # ascending
+    rungs: tuple[Rung, ...]  # ascending; of a soak in their time
     swapped: bool = False  # each arm is measured at the other's place
 
     @property
@@ -61,6 +62,8 @@ def _passes(scenario: Scenario, visit: Visit) -> list[Pass]:
         return [tasks_pass(scenario, scenario.tasks, visit.block, visit.arms)]
     if scenario.search is not None:
         return longest_search(scenario, visit)
+    if scenario.soak is not None:
+        return [soak_pass(scenario, scenario.soak, visit)]
     return [cell_pass(scenario, visit.block, visit.arms, visit.cell)]
 
 
@@ -75,8 +78,8 @@ class Visit(msgspec.Struct, frozen=True):
 def visits(scenario: Scenario) -> Iterator[Visit]:
     """Every visit of a run, in order."""
     blocks, arms = scenario.plan.blocks, at_once(scenario)
-    searched = scenario.search.cells if scenario.search is not None else None
-    cells = tuple(cell for cell in scenario.matrix.cells if searched is None or cell.name in searched)
+    only = scenario.search.cells if scenario.search else (scenario.soak.cell,) if scenario.soak else None
+    cells = tuple(cell for cell in scenario.matrix.cells if only is None or cell.name in only)
     order = {cell.name: arm_orders(arms, blocks, _draws(scenario, f"arms/{cell.name}")) for cell in cells}
     tasks_order = arm_orders(arms, blocks, _draws(scenario, "arms/tasks"))
     for block in range(1, blocks + 1):
@@ -144,6 +147,23 @@ def longest_search(scenario: Scenario, visit: Visit) -> list[Pass]:
         probe_pass(scenario, visit, number, loads[min(number, len(loads)) - 1])
         for number in range(1, search.probes + 1)
     ]
+
+
+def soak_pass(scenario: Scenario, soak: Soak, visit: Visit) -> Pass:
+    """A soak of one arm: its stretches are rungs that follow one another in time, also downwards."""
+    (arm,), cell, ladder = visit.arms, visit.cell, scenario.ladder
+    assert cell is not None, "tasks are not soaked"
+
+    def step(number: int, load: float, stretch: Stretch) -> Step:
+        name = f"b{visit.block}-{cell.input}_{cell.output}-t{number}-{'r' if ladder.rate else 'c'}{load:.12g}-{arm}"
+        users, rate = (ladder.senders, load) if ladder.rate else (int(load), None)
+        return Step(
+            id=name, workload="matrix", arm=arm, block=visit.block, cell=cell,
+            concurrency=users, rate=rate, stretch=stretch,
+        )  # fmt: skip
+
+    rungs = tuple((step(number, load, stretch),) for number, (load, stretch) in enumerate(stretches(soak), start=1))
+    return Pass(block=visit.block, arms=visit.arms, cell=cell, workload="matrix", rungs=rungs)
 
 
 def tasks_pass(scenario: Scenario, tasks: Tasks, block: int, arms: Arms) -> Pass:

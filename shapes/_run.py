@@ -14,6 +14,7 @@ import msgspec
 
 from exporters.fleet import Delta
 from exporters.record import RecordError, Run, RunWriter, StepRecord, pack
+from exporters.sample import Step
 from scenarios.load import scenario_to_wire
 from scenarios.places import at_once
 from scenarios.scenario import Scenario
@@ -21,6 +22,7 @@ from shapes._checked import Checked, Services, Unusable
 from shapes._conductor import Conductor
 from shapes._copying import Copying
 from shapes._crew import Crew
+from shapes._disturbing import Disturbing
 from shapes._limits import Spend, Stopped
 from shapes._manifest import manifest, utc
 from shapes._plan import Pass, Plan
@@ -57,6 +59,7 @@ class LoadRun:
         self._records: list[StepRecord] = []
         self._spend = Spend(scenario)
         self._sampling = Sampling(scenario, directory)
+        self._disturbing = Disturbing(scenario, directory)
         self._ends = time.monotonic() + scenario.limits.max_duration
         self._ended = self._closed = False
         self._unwritable: str | None = None
@@ -78,6 +81,7 @@ class LoadRun:
             raise Unusable(f"{fatal[0].arm}: {fatal[0].text}")
         self._open(checked, resumed)
         self._sampling.start()
+        self._disturbing.start()
         self.copying.start()
         try:
             switch.to(at_once(self.scenario)[0])  # the baseline's /tokenize sizes the prompts
@@ -99,9 +103,11 @@ class LoadRun:
             self.crew.wait(self.crew.answered, 5.0)
         self._closed = True
         self._sampling.stop()
+        self._disturbing.stop()
         told = self._sampling.told[:MOST_TOLD]
         counted = {"rows": self.crew.inbox.rows, "fleet": self._fleet()}
         ended = {"ended": utc(), "stopped": stopped, **counted, "sampler": told, "copies": self.copying.account()}
+        ended |= self._disturbed()
         for write in (lambda writer: writer.update(ended), RunWriter.finish):
             try:
                 write(self._writer)
@@ -167,10 +173,24 @@ class LoadRun:
         assert self._writer is not None, "steps come after the run was opened"
         self._records += records
         self._writer.steps(records)
+        if records[0].step.stretch is not None and records[0].step.stretch.then is None:
+            self._disturbing.end()
+        if self._disturbing.told:
+            self._writer.update(self._disturbed())
         self.copying.step(self._writer.row_sizes)
 
+    def window_opens(self, step: Step) -> None:
+        """A window opens; what is to disturb a soak begins with its first."""
+        if step.stretch is not None and step.stretch.begin == 0:
+            self._disturbing.begin(step)
+
+    def _disturbed(self) -> dict[str, Any]:
+        return {"disturbances": self._disturbing.told} if self._disturbing.told else {}
+
     def restarts(self, places: Iterable[str], opened_ns: int, closed_ns: int) -> list[str]:
-        """What is wrong with a window in which an engine at one of these places has restarted."""
+        """What is wrong with a window in which an engine at one of these places has restarted unasked."""
+        if self.scenario.disturbance:
+            return []
         return self._sampling.restarts(places, opened_ns, closed_ns)
 
     def _on_delta(self, delta: Delta) -> None:

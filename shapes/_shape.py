@@ -96,6 +96,8 @@ class PlannedShape(LoadTestShape):
         if given.resume:
             old = Run.open(Path(given.resume))
             scenario = scenario_from_wire(old.manifest["scenario"])
+            if scenario.soak is not None:
+                raise ScenarioError("a soak cannot be resumed, since its time went on without it: run it again")
             return scenario, remaining(self.plan(scenario), old), Path(given.resume)
         if not options.scenario:
             raise ScenarioError("no scenario: add --scenario FILE (presets are in scenarios/)")

@@ -60,7 +60,7 @@ class Switch:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGTERM)
             if process.returncode != 0:
-                raise Stopped(f"the `before` command of {name} ended with {process.returncode}: {_last_line(said)}")
+                raise Stopped(f"the `before` command of {name} ended with {process.returncode}: {last_line(said)}")
 
     def _wait(self, done: Callable[[], bool], why: str) -> None:
         deadline = time.monotonic() + LONGEST_S
@@ -71,7 +71,7 @@ class Switch:
             time.sleep(LOOK_EVERY_S)
 
 
-def _last_line(said: IO[bytes]) -> str:
+def last_line(said: IO[bytes]) -> str:
     """The last line of a command's output, bounded and printable."""
     said.seek(max(0, said.seek(0, os.SEEK_END) - 4096))
     lines = [line for line in said.read().decode("utf-8", "replace").splitlines() if line.strip()]

@@ -55,7 +55,7 @@ class Hall:
         self.sent: list[tuple[int, int | None, int, str, str]] = []  # (when, due, number, phase, arm)
         self.ready: list[int] = []
         hub = Hub(lambda: self.now, lambda: Gate(self), self.later, self.born)
-        self.due = Due(hub, lambda order, facts: self.answers.append((order.phase, facts)))
+        self.due = Due(hub, "w", lambda order, facts: self.answers.append((order.phase, facts)))
         steps = [
             Step(id=f"s{i}", workload="matrix", arm=f"a{i}", block=1, cell=CELL, concurrency=9, rate=1.0)
             for i in range(lanes)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporters.fleet import Lane, Order
 from exporters.sample import Step
-from locustfiles._pace import LONGEST_BACKOFF_S, Pace, offset
+from locustfiles._pace import LONGEST_BACKOFF_S, UNCOUNTED_FROM, Pace, offset
 from scenarios.scenario import Cell
 
 CELL = Cell(input="short", output="long", input_tokens=128, output_tokens=1024)
@@ -275,3 +275,37 @@ def test_nothing_is_sent_once_the_drain_has_begun() -> None:
 
     assert process.answered()[-1] == "drain"
     assert process.pace.begin(process.slots[0], process.clock.ns) is None
+
+
+def test_numbers_have_no_gaps_after_users_left() -> None:
+    """Users 1 and 2 of five are gone, one of the others is in flight: on the next fill they are numbers 0, 1 and 2."""
+    process = Process(5)
+    process.order("settle")
+    for index in (0, 3, 4):
+        process.send(index)
+    process.pace.wait(process.slots[4], process.clock.now)
+    turn = process.pace.begin(process.slots[4], process.clock.ns)
+    assert turn is not None
+    for index in (1, 2):
+        process.pace.leave(process.slots[index])
+    process.order("fill")
+
+    assert sorted(process.pace.slots) == [0, 1, 2]
+    assert [process.slots[index].index for index in (0, 3, 4)] == [0, 1, 2]
+    process.order("tail")
+    process.pace.end(process.slots[4], turn, "ok", 0.1, None)
+    assert process.answers[-1][0] == "tail", "the one that was in flight is found under its new number"
+
+
+def test_users_of_a_soak_s_next_load_have_texts_of_their_own() -> None:
+    """Born in the tail they send at once, and no text that another has had."""
+    process = Process(2)
+    for phase in ("settle", "window", "tail"):
+        process.order(phase, firsts={"v": 0, "w": 2})
+    newcomer = process.pace.enlist()
+    process.pace.wait(newcomer, process.clock.now)
+    turn = process.pace.begin(newcomer, process.clock.ns)
+
+    assert turn is not None
+    assert (turn.phase, turn.number) == ("tail", 2 * UNCOUNTED_FROM)
+    assert process.pace._facts()["users"] == 2, "of the window, not of what follows"

@@ -337,8 +337,6 @@ def test_a_mistake_is_one_line_with_key_value_and_what_is_accepted(write, mistak
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("[[disturbance]]\nat = 1\n" + ONE, "disturbance"),
-        ("[soak]\n" + ONE, "soak"),
         (ONE + "[cost.api]\nsource = 'genai-prices'", "cost.api.source"),
     ],
 )
