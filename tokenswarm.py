@@ -122,6 +122,10 @@ def run(  # noqa: PLR0913 (each is an option)
     processes: Annotated[int, typer.Option(min=1, help="Worker processes; 1 = one process does it all.")] = 1,
     resume: Annotated[Path | None, typer.Option(help="Do what is left of an earlier run; takes no SCENARIO.")] = None,
     copy_to: CopyTo = "",
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, envvar="TOKENSWARM_METRICS_PORT", help="Serve /metrics there while it lasts."),
+    ] = None,
     overrides: Overrides = [],  # noqa: B006 (typer reads it)
 ) -> None:
     """Measure: check the arms, climb the ladder, write the run directory and its report. Exit code: the verdict's.
@@ -132,6 +136,8 @@ def run(  # noqa: PLR0913 (each is an option)
 
     if (scenario is None) == (resume is None):
         fail("give a SCENARIO, or --resume DIR, and not both")
+    if metrics_port is not None:
+        os.environ["TOKENSWARM_METRICS_PORT"] = str(metrics_port)  # Locust's option reads it, in every process
     launch(scenario, Place(out, resume, copy_to), processes, overrides)
 
 

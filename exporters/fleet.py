@@ -7,12 +7,13 @@ most one message a second and worker). Locust's environment and runner are argum
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.metadata import version
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
+from exporters.counts import Counted, Spent, counted, spent_by_arm
 from exporters.record import pack
 from exporters.sample import Sample, Step, Workload
 from exporters.tally import Tally
@@ -21,10 +22,10 @@ from scenarios.scenario import Cell
 ORDER, ANSWER, ROWS, CHUNKS, REFUSED = (
     "tokenswarm_order", "tokenswarm_answer", "tokenswarm_rows", "tokenswarm_chunks", "tokenswarm_refused",
 )  # fmt: skip
-PROTOCOL = 1  # of these messages: 1 = first. A hello and its refusal must stay readable for every other version
+# Of these messages: 1 = first, 2 = counts by point. A hello and its refusal must stay readable for every other version.
+PROTOCOL = 2
 VERSION = f"{version('tokenswarm')} (protocol {PROTOCOL})"
 LOCAL = "local"  # who sends the messages of Locust's LocalRunner
-MOST_TOKENS = 1 << 31  # of one request
 HELLO, CATCH_UP = -1, 0  # seq of a worker that introduces itself, and of the order that prepares one that came late
 
 OrderPhase = Literal[
@@ -104,26 +105,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     begun: dict[str, int] = {}
 
 
-class Spent(NamedTuple):
-    """What requests have used up: how many there were, and their tokens."""
-
-    requests: int
-    input_tokens: int
-    cached_tokens: int
-    output_tokens: int
-
-
-def spent_by_arm(samples: Sequence[Sample]) -> dict[str, Spent]:
-    """Sums over rows, by arm; a number of tokens that no row can hold (the service is wrong) is none."""
-    found: dict[str, Spent] = {}
-    for row in samples:
-        before = found.get(row.arm, Spent(0, 0, 0, 0))
-        tokens = (row.input_tokens, row.cached_tokens, row.output_tokens)
-        used = [count if count is not None and 0 <= count < MOST_TOKENS else 0 for count in tokens]
-        found[row.arm] = Spent(*(a + b for a, b in zip(before, (1, *used), strict=True)))
-    return found
-
-
 class Outbox:
     """The worker's side: rows, tallies and texts that wait to be sent."""
 
@@ -134,6 +115,7 @@ class Outbox:
         self._seq = self._rows_sent = 0
         self.tally = Tally()
         self.run = ""  # that this worker has prepared for
+        self.on_report: Callable[[Delta], None] | None = None  # who else is to hear what is sent
 
     def add(self, sample: Sample, response: dict[str, Any] | None = None) -> None:
         """Keep one row, and the text of its reply when it is among those to be kept."""
@@ -158,9 +140,11 @@ class Outbox:
             "tally": self.tally.take(),
             "responses": responses,
             "failed": sum(sample.outcome != "ok" for sample in samples),
-            "spent": spent_by_arm(samples),
+            "counts": counted(samples),
         }
         self._runner.send_message(ROWS, delta)
+        if self.on_report is not None:
+            self.on_report(msgspec.convert(delta, Delta))
 
     def send_chunks(self, piece: bytes) -> None:
         """Send the next piece of this worker's file of stamps."""
@@ -207,4 +191,9 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     tally: dict[str, Any]
     responses: list[dict[str, Any]]
     failed: int
-    spent: dict[str, Spent] = {}  # by arm
+    counts: list[Counted] = []
+
+    @property
+    def spent(self) -> dict[str, Spent]:
+        """What its requests have used up, by arm."""
+        return spent_by_arm(self.counts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -170,6 +171,19 @@ class Sketch:
         index = int(np.searchsorted(np.cumsum(self._counts), rank - self._zeros))
         value = 2 * math.exp((self._first + index) * self._log_gamma) / (self._gamma + 1)
         return min(max(value, self._min), self._max)
+
+    def at_most(self, bounds: Sequence[float]) -> list[int]:
+        """How many values are at most each bound > 0; one within the relative error of a bound may be on either side.
+
+        A bucket counts whole, where the value that it stands for lies: 2 gamma^k / (gamma + 1) <= bound.
+        """
+        count, reached = self.count, np.cumsum(self._counts)
+        found = []
+        for bound in bounds:
+            last = math.floor(math.log(bound * (self._gamma + 1) / 2) / self._log_gamma) - self._first
+            inside = int(reached[min(last, len(reached) - 1)]) if last >= 0 and len(reached) else 0
+            found.append(count if bound >= self._max else self._zeros + inside)
+        return found
 
     def to_wire(self) -> dict[str, Any]:
         """Plain values for a file: buckets in use as differences of their keys, and their counts."""

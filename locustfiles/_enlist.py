@@ -17,6 +17,7 @@ from locust import argument_parser
 
 from exporters.fleet import ORDER, REFUSED, VERSION
 from locustfiles._check import check
+from locustfiles._metrics import exposed
 from locustfiles._services import is_ready
 from locustfiles._swarm import Swarm
 from locustfiles._texts import texts_for_workers
@@ -40,7 +41,7 @@ def enlist(environment: Any, **_: object) -> None:
     locust.runners.MASTER_HEARTBEAT_TIMEOUT = MASTER_SILENT_S
     raise_file_limit()
     swarm = environment.tokenswarm = Swarm(environment)
-    runner.register_message(ORDER, swarm.on_order)
+    runner.register_message(ORDER, exposed(swarm, environment.parsed_options))
     runner.register_message(REFUSED, _refused)
     runner.greenlet.spawn(_report_forever, swarm)
     runner.greenlet.spawn(_watch_stalls, swarm)

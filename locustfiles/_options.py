@@ -43,3 +43,20 @@ def add_options(parser: Any, **_: object) -> None:
         include_in_web_ui=False,
         help="copy the run there after each step, e.g. s3://bucket/runs; credentials come from the environment",
     )
+    parser.add_argument(
+        "--metrics-port",
+        env_var="TOKENSWARM_METRICS_PORT",
+        type=int,
+        default=None,
+        metavar="PORT",
+        include_in_web_ui=False,
+        help="serve /metrics for Prometheus there; workers on one machine take the ports that follow; 0 = any free one",
+    )
+    parser.add_argument(
+        "--metrics-host",
+        env_var="TOKENSWARM_METRICS_HOST",
+        default="127.0.0.1",
+        metavar="HOST",
+        include_in_web_ui=False,
+        help="where to serve them; 0.0.0.0 = for other machines too",
+    )

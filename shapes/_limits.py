@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exporters.fleet import Spent
+from exporters.counts import Spent
 from scenarios.extent import arm_price, most_tokens
 from scenarios.prices import ApiPrice
 from scenarios.scenario import Scenario

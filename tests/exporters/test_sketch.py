@@ -261,3 +261,20 @@ def test_the_callers_array_stays_the_callers() -> None:
     values[:] = 1e6
 
     assert sketch.max == 2.0
+
+
+@given(
+    st.lists(st.floats(0, 100, allow_subnormal=False), max_size=60),
+    st.lists(st.floats(1e-4, 200), min_size=1, max_size=8, unique=True),
+)
+def test_values_are_counted_up_to_a_bound(values: list[float], bounds: list[float]) -> None:
+    """No value farther than the relative error from a bound is counted on its wrong side; none is counted twice."""
+    sketch = Sketch()
+    sketch.add(np.array(values))
+    found = sketch.at_most(sorted(bounds))
+
+    assert found == sorted(found)
+    for bound, count in zip(sorted(bounds), found, strict=True):
+        surely = sum(value <= bound * (1 - 1.001 * RELATIVE_ERROR) for value in values)
+        perhaps = sum(value <= bound * (1 + 1.001 * RELATIVE_ERROR) for value in values)
+        assert surely <= count <= perhaps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporters.fleet import Spent
+from exporters.counts import Spent
 from scenarios.prices import ApiPrice, Cost
 from scenarios.scenario import Arm, Cell, Matrix, Scenario, Tasks
 from shapes._limits import Spend, price_of

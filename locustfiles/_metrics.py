@@ -1,0 +1,82 @@
+"""A worker's own metrics, on the port that its options say."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import msgspec
+from locust.runners import WorkerRunner
+
+from exporters.endpoint import Endpoint
+from exporters.fleet import Delta, Order
+from exporters.prometheus import SwarmMetrics, of_itself
+from exporters.swarm_fields import WORKER
+from locustfiles._swarm import Swarm
+
+LOOK_S = 0.2  # how often a worker looks whether its master has numbered it
+
+log = logging.getLogger(__name__)
+
+
+class WorkerMetrics:
+    """The metrics of one worker: of the orders that it hears and the reports that it sends."""
+
+    def __init__(self, swarm: Swarm) -> None:
+        self._swarm = swarm
+        self._rows_sent = 0
+        self._reported_s: float | None = None
+        self._metrics = SwarmMetrics(
+            WORKER,
+            users=lambda: swarm.runner.user_count,
+            fleet=lambda: of_itself(self._rows_sent, self._reported_s),
+        )
+        self.page = self._metrics.page
+
+    def heard(self, environment: object, msg: Any, **more: object) -> None:
+        """In the place of the swarm's own listener: note an order, and obey it."""
+        self._metrics.ordered(msgspec.convert(msg.data, Order))
+        self._swarm.on_order(environment, msg, **more)
+
+    def reported(self, delta: Delta) -> None:
+        """Note a report."""
+        self._rows_sent, self._reported_s = delta.rows_sent, time.time()
+        self._metrics.reported(delta)
+
+
+def exposed(swarm: Swarm, options: Any) -> Callable[..., None]:
+    """Who is to hear the master's orders: the swarm, or its metrics before it when this worker was given a port.
+
+    A worker on a machine of its own listens there. One beside its master or another worker (a child of `--processes`,
+    or where the port is taken) listens at port + 1 + its index, once the master has told it; 0 is any free port.
+    """
+    port = getattr(options, "metrics_port", None)
+    if port is None or not isinstance(swarm.runner, WorkerRunner):  # else the master's metrics are these
+        return swarm.on_order
+    metrics = WorkerMetrics(swarm)
+    swarm.outbox.on_report = metrics.reported
+    alone = port == 0 or (options.processes or 0) <= 1
+    if not alone or not _listens(options.metrics_host, port, metrics):
+        swarm.runner.greenlet.spawn(_listen_when_numbered, swarm, options, metrics)
+    return metrics.heard
+
+
+def _listens(host: str, port: int, metrics: WorkerMetrics) -> bool:
+    try:
+        endpoint = Endpoint(host, port, metrics.page, "tokenswarm worker")
+    except (OSError, OverflowError) as error:
+        log.info("--metrics-port %d: %s", port, error)
+        return False
+    endpoint.start()
+    log.info("metrics: %s", endpoint.url)
+    return True
+
+
+def _listen_when_numbered(swarm: Swarm, options: Any, metrics: WorkerMetrics) -> None:
+    while swarm.runner.worker_index < 0:
+        gevent.sleep(LOOK_S)
+    if not _listens(options.metrics_host, options.metrics_port + 1 + swarm.runner.worker_index, metrics):
+        log.warning("this worker's metrics are not served: give it another --metrics-port")
