@@ -14,6 +14,7 @@ BENCHMARKS = (
     "workers",
     "fleet",
     "gpu",
+    "metrics",
     "prompts",
     "stagger",
     "engine",
