@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from reports.definitions import name_of
+from reports.moderated import Spread, p_greater, spreads
 from reports.pairs import Pairs, over_points
-from reports.stats import bounds, holm, mean_interval, p_greater, pairs_needed, smallest_effect, upper_bound
+from reports.stats import bounds, holm, mean_interval, pairs_needed, smallest_effect, upper_bound
 from reports.tokenizers import PER_CHARACTER
 from scenarios.scenario import Scenario
 
@@ -21,7 +22,11 @@ FEWEST_PAIRS = 4
 THRESHOLD_KEYS = {"ttft_s": "ttft", "tpot_s": "tpot", "e2e_s": "e2e", "good_per_s": "good",
                   PER_CHARACTER: "tpot"}  # fmt: skip
 DEFAULT_THRESHOLD = 0.05
+MOST_BORROWED = 500.0  # degrees of freedom: more is a normal distribution
 LARGEST = math.log(1000)  # a factor beyond a thousand is printed as a thousand: it says "unknown" and still is a number
+
+
+Values = npt.NDArray[np.float64]
 
 
 def comparisons(pairs: Sequence[Pairs], scenario: Scenario) -> list[dict[str, Any]]:
@@ -32,23 +37,46 @@ def comparisons(pairs: Sequence[Pairs], scenario: Scenario) -> list[dict[str, An
     """
     tested = [gates(pair) for pair in pairs]
     family = [pair for pair, gated in zip(pairs, tested, strict=True) if gated]
-    costs = [np.asarray(pair.cost) for pair in family]
-    worse = iter(holm(p_values(costs)).tolist())
-    better = iter(holm(p_values([-cost for cost in costs])).tolist())
+    spread = moderated(family)
+    worse, better = (iter(p.tolist()) for p in adjusted(family, spread))
+    known = iter(spread)
     return [
-        _gated(pair, next(worse), next(better), (threshold_of(scenario, pair.metric), len(family)))
+        _gated(pair, (next(worse), next(better)), Scale(threshold_of(scenario, pair.metric), len(family), next(known)))
         if gated
-        else _ungated(pair, (threshold_of(scenario, pair.metric), len(family)))
+        else _ungated(pair, Scale(threshold_of(scenario, pair.metric), len(family)))
         for pair, gated in zip(pairs, tested, strict=True)
     ]
 
 
-def p_values(family: Sequence[npt.NDArray[np.float64]]) -> list[float]:
-    """One-sided p of each comparison: the plain t, each on its own.
+class Scale(NamedTuple):
+    """What a comparison is held against: the threshold, the size of its family, how much its pairs vary."""
 
-    It takes the whole family because the moderated t (Smyth 2004) will: it borrows the spread of the other cells.
-    """
-    return [float(p_greater(cost)) for cost in family]
+    threshold: float
+    family: int
+    spread: tuple[float, float] | None = None  # sd and degrees of freedom; None: the pairs' own
+
+
+def moderated(family: Sequence[Pairs]) -> list[tuple[float, float]]:
+    """Sd and degrees of freedom of each comparison, moderated by those of the same arms, metric and level."""
+    found: list[tuple[float, float]] = [(0.0, 0.0)] * len(family)
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for place, pair in enumerate(family):
+        alike.setdefault((pair.arms, pair.metric, pair.level), []).append(place)
+    for places in alike.values():
+        counts = [len(family[place].values) for place in places]
+        spread = spreads([np.var(family[place].values, ddof=1) for place in places], counts)
+        for place, sd, freedom in zip(places, spread.sd.tolist(), spread.freedom.tolist(), strict=True):
+            found[place] = (sd, freedom)
+    return found
+
+
+def adjusted(family: Sequence[Pairs], spread: Sequence[tuple[float, float]]) -> tuple[Values, Values]:
+    """Holm's p-values of the family, for `worse` and for `better`."""
+    means = np.array([np.mean(pair.cost) for pair in family])
+    counts = np.array([len(pair.values) for pair in family])
+    sds, freedom = np.array(spread).reshape(-1, 2).T
+    known = Spread(sds, freedom)
+    return holm(p_greater(means, known, counts)), holm(p_greater(-means, known, counts))
 
 
 def gates(pair: Pairs) -> bool:
@@ -64,12 +92,10 @@ def threshold_of(scenario: Scenario, metric: str) -> float:
     return threshold.get(THRESHOLD_KEYS[metric], DEFAULT_THRESHOLD)
 
 
-Scale = tuple[float, int]  # the threshold, and the number of comparisons in the family
-
-
-def _gated(pair: Pairs, worse: float, better: float, scale: Scale) -> dict[str, Any]:
+def _gated(pair: Pairs, p_values: tuple[float, float], scale: Scale) -> dict[str, Any]:
+    worse, better = p_values
     p = worse if np.mean(pair.cost) > 0 else better
-    said = str(verdicts(pair.cost, worse, better, scale[0]))
+    said = str(verdicts(pair.cost, worse, better, scale.threshold))
     return {**_known(pair), "gated": True, "verdict": said, **_estimate(pair, scale), "p_adjusted": p}
 
 
@@ -110,14 +136,15 @@ def _estimate(pair: Pairs, scale: Scale) -> dict[str, Any]:
     figures: dict[str, Any] = {"ratio": math.exp(interval.mean)}
     if interval.low is None or interval.high is None:
         return figures
-    threshold, family = scale
-    spread, alpha = float(np.std(pair.values, ddof=1)), ALPHA / max(family, 1)
+    pairs, alpha = len(pair.values), ALPHA / max(scale.family, 1)
+    sd, freedom = scale.spread or (float(np.std(pair.values, ddof=1)), pairs - 1)
+    borrowed = round(min(freedom - (pairs - 1), MOST_BORROWED), 1)
     reach = max(LARGEST, abs(interval.mean))
     return {
         **figures,
         "ci": [math.exp(max(interval.low, -reach)), math.exp(min(interval.high, reach))],
-        "mde": math.expm1(min(smallest_effect(spread, len(pair.values), alpha), LARGEST)),
-        "pairs_needed": pairs_needed(spread, math.log1p(threshold), alpha),
+        "mde": math.expm1(min(smallest_effect(sd, pairs, alpha, borrowed), LARGEST)),
+        "pairs_needed": pairs_needed(sd, math.log1p(scale.threshold), alpha, borrowed),
     }
 
 

@@ -212,7 +212,12 @@ DEFINITIONS: dict[str, Definition] = {
         "exp(mean over pairs of ln(candidate / baseline)) − 1",
         "A pair is the same point measured on both arms minutes apart. The interval is 95 %, Student t on pairs − 1.",
     ),
-    "p_adjusted": Definition("p", "", "One-sided p in the direction of the change, Holm-adjusted over all gated ones."),
+    "p_adjusted": Definition(
+        "p",
+        "",
+        "One-sided p in the direction of the change, of a moderated t (Smyth 2004: the spread of few blocks is weighed "
+        "with those of the metric's other points, where there are four or more), Holm-adjusted over all gated ones.",
+    ),
     "mde": Definition("detectable", "", "The smallest change that these pairs show with a probability of 0.8."),
     "verdict": Definition(
         "verdict",

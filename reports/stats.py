@@ -62,18 +62,6 @@ def upper_bound(values: npt.ArrayLike, level: float = LEVEL) -> Values:
     return np.asarray(bound, dtype=np.float64)
 
 
-def p_greater(values: npt.ArrayLike) -> Values:
-    """One-sided p of a t test against mean <= 0; without any spread the sign decides, and one value proves nothing."""
-    sample = np.asarray(values, dtype=np.float64)
-    mean = sample.mean(axis=-1)
-    if sample.shape[-1] < 2:
-        return np.ones_like(mean)
-    error = _standard_error(sample)
-    by_sign = np.where(mean > 0, 0.0, 1.0)
-    t = np.divide(mean, error, out=np.zeros_like(by_sign), where=error > 0)
-    return np.where(error > 0, stats.t.sf(t, sample.shape[-1] - 1), by_sign)
-
-
 def holm(p_values: npt.ArrayLike) -> Values:
     """Adjusted p-values of one family, in the given order (Holm 1979)."""
     p = np.asarray(p_values, dtype=np.float64)
@@ -85,25 +73,29 @@ def holm(p_values: npt.ArrayLike) -> Values:
     return adjusted
 
 
-def smallest_effect(sd: float, pairs: int, alpha: float) -> float:
-    """Smallest mean log ratio that `pairs` pairs of this spread show with power 0.8 in a one-sided test at alpha."""
-    return sd * float(_effects_per_sd(alpha)[pairs - 2])
+def smallest_effect(sd: float, pairs: int, alpha: float, borrowed: float = 0.0) -> float:
+    """Smallest mean log ratio that `pairs` pairs of this spread show with power 0.8 in a one-sided test at alpha.
+
+    `borrowed`: degrees of freedom beyond the pairs' own, from a moderated spread.
+    """
+    return sd * float(_effects_per_sd(alpha, borrowed)[pairs - 2])
 
 
-def pairs_needed(sd: float, effect: float, alpha: float) -> int | None:
+def pairs_needed(sd: float, effect: float, alpha: float, borrowed: float = 0.0) -> int | None:
     """Pairs that would show a log ratio of `effect`; None beyond 200."""
-    enough = np.flatnonzero(sd * _effects_per_sd(alpha) <= effect)
+    enough = np.flatnonzero(sd * _effects_per_sd(alpha, borrowed) <= effect)
     return int(enough[0]) + 2 if len(enough) else None
 
 
 @cache
-def _effects_per_sd(alpha: float) -> Values:
+def _effects_per_sd(alpha: float, borrowed: float) -> Values:
     """delta / sqrt(n) for n = 2 .. 200 pairs, delta = the noncentrality at which the t test has the power.
 
     Exact: the usual t(1 - alpha) + t(power) in its place has a power of 0.71 at 6 pairs and a family of 68.
     """
     pairs = np.arange(2, MOST_PAIRS + 1)
-    noncentrality = special.nctdtrinc(pairs - 1, 1 - POWER, stats.t.isf(alpha, pairs - 1))
+    freedom = pairs - 1 + borrowed
+    noncentrality = special.nctdtrinc(freedom, 1 - POWER, stats.t.isf(alpha, freedom))
     return np.asarray(noncentrality / np.sqrt(pairs), dtype=np.float64)
 
 
