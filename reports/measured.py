@@ -15,6 +15,8 @@ from exporters.record import Run, StepRecord
 from exporters.tally import StepTally
 from reports.inside import Inside, insides
 from reports.sampled import Sampled, sampled_steps
+from scenarios.arm_prices import prices_of
+from scenarios.prices import Prices
 from scenarios.scenario import Cell, CellSlo, Scenario
 from scenarios.slo import slo_of
 
@@ -42,6 +44,7 @@ class Measured(msgspec.Struct, frozen=True):
     streamed: bool  # asked for as a stream: only then can there be a TTFT and a TPOT
     inside: Inside | None = None  # what replies tell of the service's stages and calls
     sampled: Sampled = Sampled()  # what its engines and GPUs told meanwhile
+    prices: Prices | None = None  # of its arm
 
     @property
     def sent(self) -> int:
@@ -181,6 +184,7 @@ def _measured(record: StepRecord, rows: Rows, scenario: Scenario, inside: Inside
         finish=dict(rows.finish.most_common()),
         streamed=scenario.request.stream,
         inside=inside,
+        prices=prices_of(scenario, record.step.arm),
     )
 
 

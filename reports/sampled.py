@@ -133,6 +133,8 @@ def gpu_figures(boards: Sequence[pd.DataFrame], wider: pd.DataFrame, record: Ste
     figures |= _memory(boards)
     powers = [part["power_w"].mean() for part in boards if part["power_w"].notna().any()]
     figures |= {"power_w": float(sum(powers))} if powers else {}
+    limits = [part["power_limit_w"].mean() for part in boards if part["power_limit_w"].notna().any()]
+    figures |= {"power_limit_w": float(sum(limits))} if len(limits) == len(boards) else {}
     held = [_throttled(part["throttled"]) for part in boards if part["throttled"].notna().any()]
     figures |= {"throttled_share": float(np.mean(held))} if held else {}
     return figures | _energy([part for _, part in wider.groupby(["instance", "gpu"])], record)

@@ -13,6 +13,8 @@ from reports.arrivals import arrivals
 from reports.calls import calls_warnings, counted_calls, with_calls
 from reports.capacity import capacities, rung_slos
 from reports.compare import comparisons
+from reports.cost import Loads, costs
+from reports.cost_running import running_cost
 from reports.doubts import copy_warnings, scenario_warnings, warnings
 from reports.engines import engine_figures, sampling_warnings
 from reports.fleet import fleet_figures, users_by_worker
@@ -51,15 +53,15 @@ def summarize(run: Run) -> dict[str, Any]:
         pairs, textual = [], []
     counted, life = counted_calls(run, steps, scenario), life_cycle(run, steps, scenario)
     spread, talked = spreads(run, steps, scenario), talks(run, steps, scenario)
-    compared = comparisons(pairs, scenario)
-    rungs = rung_slos(steps, scenario)
-    stopped = stopped_why(run.manifest)
-    evidence = Evidence(scenario, steps, compared, pairs, rungs, stopped, isolated, searched, soaked)
+    compared, rungs = comparisons(pairs, scenario), rung_slos(steps, scenario)
+    capacity = search_capacities(searched) if searched else capacities(rungs, scenario)
+    cost = costs(Loads(steps, capacity, rungs), scenario, run.manifest["started"])
+    seen = Evidence(scenario, steps, compared, pairs, rungs, stopped_why(run.manifest), isolated, searched, soaked, cost)
     matrix = [step for step in steps if step.record.step.cell is not None]
     return {
         "format": FORMAT,
         "run": _run(run.manifest, steps),
-        "verdict": verdict(evidence),
+        "verdict": verdict(seen),
         "steps": [step_figures(step) for step in matrix],
         "tasks": [step_figures(step) for step in steps if step.record.step.cell is None],
         "points": with_calls(points(matrix), counted, scenario),
@@ -74,8 +76,8 @@ def summarize(run: Run) -> dict[str, Any]:
             mixes=mixes(run, steps, scenario),
             conversations=talked,
         ),
-        "capacity": search_capacities(searched) if searched else capacities(rungs, scenario),
-        "cost": {},
+        "capacity": capacity,
+        "cost": cost.figures,
         "waste": {},
         "anomalies": [],
         "warnings": [
@@ -192,5 +194,6 @@ def _common(steps: Sequence[Measured]) -> dict[str, Any]:
         **inside_figures([step.inside for step in steps]),
         **engine_figures(steps),
         **lengths(steps),
+        "cost": running_cost(steps),
     }
     return {name: value for name, value in known.items() if value}

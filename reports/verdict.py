@@ -9,6 +9,7 @@ import msgspec
 
 from reports.capacity import RungSlo, breaches, has_gate, is_gated, users
 from reports.compare import FEWEST_PAIRS, Unproven, not_ruled_out
+from reports.cost import Costs
 from reports.definitions import name_of
 from reports.measured import Measured, counting
 from reports.pairs import Pairs
@@ -33,6 +34,7 @@ class Evidence(msgspec.Struct, frozen=True):
     isolated: dict[str, Any] | None = None  # what a service adds to its model, where that was asked for
     searches: Sequence[dict[str, Any]] = ()  # what each search has found
     soaks: Sequence[dict[str, Any]] = ()
+    cost: Costs | None = None
 
 
 def verdict(evidence: Evidence) -> dict[str, Any]:

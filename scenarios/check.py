@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
+from scenarios.arm_prices import check_replicas
 from scenarios.conversation import CHATS
 from scenarios.isolate import check_isolate
 from scenarios.places import swaps
@@ -245,6 +246,7 @@ def _check_compare(scenario: Scenario) -> None:
 
 
 def _check_cost(scenario: Scenario) -> None:
+    check_replicas(scenario)
     cost = scenario.cost
     priced = [cost, *(arm.cost for arm in scenario.arms.values())]
     if scenario.limits.max_cost is not None and not any(one and one.api for one in priced):

@@ -1,4 +1,7 @@
-"""What things cost, per kind, in the scenario's currency: a kind without a table is not measured, never free."""
+"""What things cost, per kind, in the scenario's currency: a kind without a table is not measured, never free.
+
+Every price may name its `source` (a page, a contract) and the `date` on which it was read there.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ import msgspec
 
 from scenarios.kinds import Count, Frozen, NonNegative, Positive
 
+KINDS = ("api", "gpu", "electricity", "people", "other")
+
 
 class ApiPrice(Frozen, frozen=True):
-    """API price per 1M tokens, in the scenario's currency, or the name of a model in genai-prices."""
+    """API price per 1M tokens and per request, in the scenario's currency."""
 
     input: NonNegative | None = None
     cached_input: NonNegative | None = None
@@ -21,9 +26,31 @@ class ApiPrice(Frozen, frozen=True):
     provider: str | None = None
     model: str | None = None
 
+    def given(self, requests: float, input_tokens: float, cached_tokens: float) -> float:
+        """Money of requests and their inputs; without a price of their own, cached tokens cost as others do."""
+        fresh = self.input or 0.0
+        cached = fresh if self.cached_input is None else self.cached_input
+        tokens = (input_tokens - cached_tokens) * fresh + cached_tokens * cached
+        return tokens / 1e6 + requests * (self.request or 0.0)
+
+    def made(self, output_tokens: float) -> float:
+        """Money of output tokens, reasoning included."""
+        return output_tokens * (self.output or 0.0) / 1e6
+
+    @property
+    def lacks(self) -> str | None:
+        """Which price of tokens is not given, where not requests alone are paid; it would silently be 0."""
+        priced = {"input": self.input, "output": self.output}
+        missing = [name for name, price in priced.items() if price is None]
+        return None if not missing or (self.request is not None and len(missing) == 2) else missing[0]
+
 
 class GpuPrice(Frozen, frozen=True):
-    """What the accelerators cost and how many a replica takes."""
+    """What the accelerators cost and how many a replica takes.
+
+    `replicas` serve at the arm's URL while it is measured. `host_watts` is one replica's part of its host beside the
+    GPUs; `gpu_watts`, of one GPU, stands in where power was not sampled, and is called assumed.
+    """
 
     hourly: NonNegative
     gpus_per_replica: Count = 1
@@ -33,6 +60,9 @@ class GpuPrice(Frozen, frozen=True):
     autoscale: bool = False
     owned: bool = False
     host_watts: NonNegative = 300.0
+    gpu_watts: NonNegative | None = None
+    source: str | None = None
+    date: str | None = None
 
 
 class Electricity(Frozen, frozen=True):
@@ -40,6 +70,8 @@ class Electricity(Frozen, frozen=True):
 
     per_kwh: NonNegative
     pue: Annotated[float, msgspec.Meta(ge=1)] = 1.3
+    source: str | None = None
+    date: str | None = None
 
 
 class People(Frozen, frozen=True):
@@ -48,6 +80,8 @@ class People(Frozen, frozen=True):
     hourly: NonNegative
     adopt_hours: NonNegative = 0.0
     keep_hours_per_month: NonNegative = 0.0
+    source: str | None = None
+    date: str | None = None
 
 
 class OtherCost(Frozen, frozen=True):
@@ -55,6 +89,8 @@ class OtherCost(Frozen, frozen=True):
 
     once: NonNegative = 0.0
     monthly: NonNegative = 0.0
+    source: str | None = None
+    date: str | None = None
 
 
 class Cost(Frozen, frozen=True):
@@ -67,6 +103,18 @@ class Cost(Frozen, frozen=True):
     max_monthly_cost: NonNegative | None = None
     max_cost_increase: NonNegative | None = None
     weights: dict[str, NonNegative] = msgspec.field(default_factory=dict)
+    api: ApiPrice | None = None
+    gpu: GpuPrice | None = None
+    electricity: Electricity | None = None
+    people: People | None = None
+    other: OtherCost | None = None
+
+
+class Prices(Frozen, frozen=True):
+    """The prices that hold for one arm, and how many replicas of it served while it was measured."""
+
+    replicas: Count = 1
+
     api: ApiPrice | None = None
     gpu: GpuPrice | None = None
     electricity: Electricity | None = None
