@@ -14,6 +14,7 @@ from reports.capacity import RungSlo
 from reports.cost_arm import Priced, priced_arm
 from reports.cost_capacity import task_entries
 from reports.cost_change import Increase, change
+from reports.cost_gate import Gate, gates
 from reports.measured import Measured
 from scenarios.arm_prices import prices_of, traffic_of
 from scenarios.prices import KINDS, Cost
@@ -36,7 +37,7 @@ class Costs(msgspec.Struct, frozen=True):
 
     figures: dict[str, Any]
     arms: dict[str, Priced]
-    increases: dict[str, Increase | None]  # of each arm that could replace the baseline
+    gates: Sequence[Gate] = ()
 
 
 def costs(loads: Loads, scenario: Scenario, started: str) -> Costs:
@@ -45,6 +46,8 @@ def costs(loads: Loads, scenario: Scenario, started: str) -> Costs:
     arms = {arm: priced_arm(arm, loads.steps, entries, scenario) for arm in scenario.arms}
     asked = scenario.cost or Cost()
     changed = _changes(arms, loads.steps, scenario)
+    adopted = {arm: one for arm, one in arms.items() if arm in changed or len(arms) == 1}
+    held = gates(adopted, {arm: found for arm, (_, found) in changed.items()}, scenario.cost)
     figure = {
         "currency": asked.currency,
         "traffic": traffic_of(scenario),
@@ -53,9 +56,9 @@ def costs(loads: Loads, scenario: Scenario, started: str) -> Costs:
         "prices": _prices(scenario, started),
         "arms": [one.figures for one in arms.values()],
         "changes": [entry for entry, _ in changed.values() if entry],
+        "gates": [msgspec.to_builtins(gate) for gate in held],
     }
-    increases = {arm: found for arm, (_, found) in changed.items()}
-    return Costs({name: value for name, value in figure.items() if value not in (None, {}, [])}, arms, increases)
+    return Costs({name: value for name, value in figure.items() if value not in (None, {}, [])}, arms, held)
 
 
 def _changes(

@@ -12,7 +12,7 @@ from reports.cost_capacity import points_of, served_places
 from reports.cost_missing import Missing, missing_of_api, missing_of_gpu, missing_of_power
 from reports.cost_model import Called, Model, Month, Served, month, one_off
 from reports.cost_running import gpu_power
-from reports.cost_tokens import api_cost, consumption
+from reports.cost_tokens import api_cost, api_error, consumption
 from reports.measured import Measured, counting
 from scenarios.arm_prices import prices_of, task_traffic, traffic_of
 from scenarios.prices import Prices
@@ -28,16 +28,19 @@ class Priced(msgspec.Struct, frozen=True):
 
     @property
     def whole(self) -> bool:
-        """Whether a month has every kind that has a price."""
-        return not any(one.counts for one in self.missing) and month(self.model) is not None
+        """Whether a month holds every kind that has a price, and one of those that serve requests."""
+        found = month(self.model)
+        return found is not None and bool({"api", "gpu"} & set(found.bill)) and not any(o.counts for o in self.missing)
 
 
 def priced_arm(arm: str, steps: Sequence[Measured], entries: Sequence[Mapping[str, Any]], scenario: Scenario) -> Priced:
     """What an arm costs; `entries` are the run's capacities."""
     prices = prices_of(scenario, arm)
     mine = [step for step in counting(steps) if step.record.step.arm == arm]
-    consumed = consumption([step for step in mine if step.record.step.cell is None])
+    tasks = [step for step in mine if step.record.step.cell is None]
+    consumed = consumption(tasks)
     api = api_cost(consumed, prices.api) if prices.api is not None else {}
+    api |= {"error": api_error(tasks, prices.api)} if api and prices.api is not None else {}
     places = [one for one in entries if one["arm"] == arm]
     served, lacking = served_places(mine, places, traffic_of(scenario), prices.replicas)
     power = _power(mine, served, prices)
@@ -69,7 +72,8 @@ def priced_arm(arm: str, steps: Sequence[Measured], entries: Sequence[Mapping[st
 def _called(api: Mapping[str, float], consumed: Mapping[str, Any], traffic: float | None) -> Called | None:
     if not api or traffic is None:
         return None
-    return Called(traffic, api["given"] / consumed["requests"], api["made"] / consumed["requests"])
+    requests = consumed["requests"]
+    return Called(traffic, api["given"] / requests, api["made"] / requests, api.get("error", 0.0))
 
 
 def _power(steps: Sequence[Measured], served: Sequence[Served], prices: Prices) -> dict[str, Any]:

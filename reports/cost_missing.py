@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from reports.cost_model import Model
+from reports.cost_tokens import untold
 from reports.units import number
 from scenarios.arm_prices import TASKS, task_traffic
 from scenarios.prices import Prices
@@ -52,8 +53,9 @@ def missing_of_api(prices: Prices, consumed: Mapping[str, Any], scenario: Scenar
         return [Missing("api", text, "add [tasks]")]
     if not consumed:
         return [Missing("api", "no valid step of tasks", "see the reasons under the invalid steps")]
-    if price.request is None and not consumed["sums"]:
-        return [Missing("api", "no reply told its tokens", "see `check`: the service reports no usage")]
+    unknown = untold(dict(consumed), price)
+    if unknown:
+        return [Missing("api", f"no reply told its {unknown} tokens", "see `check`: the service reports no usage")]
     if task_traffic(scenario) is None:
         return [_no_traffic("api", f"requests_per_month of {TASKS}")]
     return []

@@ -18,6 +18,7 @@ from scenarios.prices import Prices
 HOURS = 730.0  # of a month
 SECONDS = HOURS * 3600
 End = Literal["rung", "low", "high"]
+SIGNS = {"rung": 0, "low": 1, "high": -1}  # at a low capacity everything is dear
 ROUNDING = 1e-9  # 2.0000000000000004 replicas are two
 
 
@@ -49,6 +50,7 @@ class Called(msgspec.Struct, frozen=True):
     requests: float  # per month
     given: float  # input tokens and the request's own fee
     made: float  # output tokens
+    error: float = 0.0  # half of the 95 % interval of the mean request, as a share of it
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -108,7 +110,8 @@ def month(model: Model, what: Assumed = Assumed(), end: End = "rung") -> Month |
     needed = replicas(model, what, end)
     if model.called is not None:
         called = model.called
-        judged["api"] = bill["api"] = (called.given + called.made * what.output) * called.requests * what.traffic
+        each = (called.given + called.made * what.output) * (1 + called.error * SIGNS[end])
+        judged["api"] = bill["api"] = each * called.requests * what.traffic
     if model.served:
         if needed is None:
             return None

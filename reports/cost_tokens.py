@@ -14,6 +14,7 @@ import numpy.typing as npt
 from reports.figures import TOKENS
 from reports.inside import distribution
 from reports.measured import Measured
+from reports.stats import mean_interval
 from scenarios.prices import ApiPrice
 
 Values = npt.NDArray[np.float64]
@@ -40,7 +41,7 @@ def api_cost(consumed: dict[str, Any], price: ApiPrice) -> dict[str, float]:
 
     Empty where there is nothing to price, or a price of what was used is not given.
     """
-    if price.lacks or not consumed or not (consumed["sums"] or price.request):
+    if price.lacks or not consumed or not consumed["requests"] or untold(consumed, price):
         return {}
     sums, requests, good = consumed["sums"], consumed["requests"], consumed["good"]
     given = price.given(requests, sums.get("input", 0), sums.get("cached_input", 0))
@@ -50,12 +51,30 @@ def api_cost(consumed: dict[str, Any], price: ApiPrice) -> dict[str, float]:
         "sum": given + made,
         "given": given,
         "made": made,
-        "per_request": (given + made) / requests if requests else None,
-        "per_1k_requests": 1000 * (given + made) / requests if requests else None,
+        "per_request": (given + made) / requests,
+        "per_1k_requests": 1000 * (given + made) / requests,
         "per_good_request": (given + made) / good if good else None,
         "per_1m_tokens": 1e6 * (given + made) / tokens if tokens else None,
     }
     return {name: value for name, value in known.items() if value is not None}
+
+
+def untold(consumed: dict[str, Any], price: ApiPrice) -> str | None:
+    """Tokens that have a price and that no reply told; None when all are told."""
+    return next((name for name in ("input", "output") if getattr(price, name) and name not in consumed["sums"]), None)
+
+
+def api_error(steps: Sequence[Measured], price: ApiPrice) -> float:
+    """Half of the 95 % interval of a request's mean API money, as a share of it; over the requests."""
+    known = {name: np.nan_to_num(np.concatenate([step.columns[of] for step in steps])) for name, of in TOKENS.items()}
+    each = np.array([
+        price.given(1, given, cached) + price.made(made)
+        for given, cached, made in zip(known["input"], known["cached_input"], known["output"], strict=True)
+    ])  # fmt: skip
+    if len(each) < 2 or not each.mean():
+        return 0.0
+    interval = mean_interval(each)
+    return ((interval.high or interval.mean) - interval.mean) / interval.mean
 
 
 def _known(values: Values) -> bool:

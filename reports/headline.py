@@ -243,7 +243,8 @@ def gated(summary: Summary, manifest: dict[str, Any]) -> bool:
     """Whether anything could have failed: a gated comparison, or a limit in the scenario."""
     limits: dict[str, Any] = (manifest.get("scenario") or {}).get("slo") or {}
     by_cell = any(_has_limit(of) for of in (limits.get("cells") or {}).values())
-    return any(c.get("gated") for c in summary["comparisons"]) or _has_limit(limits) or by_cell
+    priced = bool((summary.get("cost") or {}).get("gates"))
+    return any(c.get("gated") for c in summary["comparisons"]) or _has_limit(limits) or by_cell or priced
 
 
 def _has_limit(limits: dict[str, Any]) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 from reports.capacity import RungSlo, breaches, has_gate, is_gated, users
 from reports.compare import FEWEST_PAIRS, Unproven, not_ruled_out
 from reports.cost import Costs
+from reports.cost_gate import texts
 from reports.definitions import name_of
 from reports.measured import Measured, counting
 from reports.pairs import Pairs
@@ -53,13 +54,14 @@ def verdict(evidence: Evidence) -> dict[str, Any]:
 def _status(evidence: Evidence) -> tuple[str, list[str]]:
     scenario = evidence.scenario
     soaked = soak_breaches(evidence.soaks, scenario)
-    failed = [*_regressions(evidence), *breaches(evidence.rungs, scenario), *soaked]
+    held = evidence.cost.gates if evidence.cost else ()
+    failed = [*_regressions(evidence), *breaches(evidence.rungs, scenario), *soaked, *texts(held, "breached")]
     if failed:
         return "fail", [*failed, *event_sentences(evidence.soaks), *_ended_early(evidence)]
     invalid = _invalid(evidence)
     if invalid:
         return "invalid", invalid
-    open_questions = _open_questions(evidence)
+    open_questions = [*_open_questions(evidence), *texts(held, "undecided", "missing")]
     if open_questions:
         return "inconclusive", open_questions
     return "pass", _pass_reasons(evidence)
@@ -169,6 +171,7 @@ def _pass_reasons(evidence: Evidence) -> list[str]:
     if tested:
         said.append(_tested(tested))
     said += _left_out(evidence.comparisons)
+    said += texts(evidence.cost.gates, "met") if evidence.cost else []
     if evidence.searches:
         said.append("The search itself gates nothing.")
     if scales(evidence.scenario):

@@ -27,7 +27,7 @@ COST: dict[str, Any] = {
 
 def asked(**changes: Any) -> Scenario:
     tables = {"matrix": MATRIX, "tasks": {}, "slo": {"ttft": "1s"}, "cost": COST, "ladder": {"concurrency": [8, 16]}}
-    return scenario(**{**tables, **changes})
+    return scenario(changes.pop("arms", ("baseline", "candidate")), **{**tables, **changes})
 
 
 def rung(arm: str, users: int, per_s: float, good: bool) -> Measured:
