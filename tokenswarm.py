@@ -142,6 +142,44 @@ def run(  # noqa: PLR0913 (each is an option)
 
 
 @app.command()
+def master(  # noqa: PLR0913 (each is an option)
+    scenario: ScenarioFile,
+    out: Annotated[Path | None, typer.Option(help="The run directory; default runs/<UTC time>-<scenario>.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes to wait for, of all machines.")] = 1,
+    patience: Annotated[int, typer.Option(min=0, help="Seconds to wait for them; 0 = for ever.")] = 0,
+    web_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Serve Locust's page, which starts runs, instead of one run.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Where to listen for workers; * = everywhere.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 5557,
+    copy_to: CopyTo = "",
+    overrides: Overrides = [],  # noqa: B006 (typer reads it)
+) -> None:
+    """Lead a swarm of workers on other machines (see `worker`). Exit code: as of `run`.
+
+    The port has neither login nor encryption: keep it in a private network.
+    """
+    from shapes._launch import Place
+    from shapes._posts import Post, lead
+
+    lead(scenario, Place(out, copy_to=copy_to), Post(host, port, workers, patience, web_port), overrides)
+
+
+@app.command()
+def worker(
+    scenario: ScenarioFile,
+    host: Annotated[str, typer.Option(help="The master's.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 5557,
+    processes: Annotated[int, typer.Option(min=1, help="Worker processes here; the master counts each.")] = 1,
+    overrides: Overrides = [],  # noqa: B006 (typer reads it)
+) -> None:
+    """Send what a master says, with the master's SCENARIO and --set. Ends with the run."""
+    from shapes._posts import Post, join
+
+    join(scenario, Post(host, port, processes), overrides)
+
+
+@app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run directories.", metavar="RUN...")], copy_to: CopyTo = ""
 ) -> None:

@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from exporters.record import RecordError, Run
 from scenarios.isolate import looks_inside
@@ -50,11 +50,21 @@ def launch(scenario: Path | None, place: Place, processes: int, overrides: Seque
         options += ["--processes", str(processes), "--master-bind-host", "127.0.0.1", "--master-bind-port", port]
         options += ["--master-host", "127.0.0.1", "--master-port", port]
     assert directory is not None, "a run has a directory"
+    make_directory(directory)
+    become(locust_options(asked, directory), options)
+
+
+def make_directory(directory: Path) -> None:
+    """The run directory, before Locust opens its log in it."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RecordError(f"cannot make the run directory {directory}: {error.strerror}") from None
-    os.execv(sys.executable, [sys.executable, "-m", "shapes._boot", *locust_options(asked, directory), *options])
+
+
+def become(*options: Sequence[str]) -> NoReturn:
+    """Replace this process by Locust with these options."""
+    os.execv(sys.executable, [sys.executable, "-m", "shapes._boot", *(part for some in options for part in some)])
 
 
 def free_port() -> int:
@@ -72,10 +82,13 @@ def shape_of(scenario: Scenario) -> str:
 
 def locust_options(scenario: Scenario, directory: Path) -> list[str]:
     """Entry files by the arms' api; Locust's own output goes into the run directory, not onto the terminal."""
+    quiet = ["--headless", "--only-summary", "--logfile", str(directory / "locust.log")]
+    return ["-f", entries_of(scenario), *quiet, "--json-file", str(directory / "locust")]
+
+
+def entries_of(scenario: Scenario) -> str:
+    """The entry files of a scenario, as Locust's -f takes them; the same on a master and on its workers."""
     api = next(iter(scenario.arms.values())).api
-    shape = shape_of(scenario)
     chat = "conversation" if scenario.conversation else ENTRIES.get(api, "chat")
     entry = "service" if looks_inside(scenario) else chat
-    entries = f"{ROOM / 'locustfiles' / entry}.py,{ROOM / 'shapes' / shape}.py"
-    quiet = ["--headless", "--only-summary", "--logfile", str(directory / "locust.log")]
-    return ["-f", entries, *quiet, "--json-file", str(directory / "locust")]
+    return f"{ROOM / 'locustfiles' / entry}.py,{ROOM / 'shapes' / shape_of(scenario)}.py"
