@@ -31,6 +31,13 @@ Overrides = Annotated[
     list[str],
     typer.Option("--set", help="Override one dotted key: arms.baseline.url=http://host:8000.", metavar="KEY=VALUE"),
 ]
+Pushgateway = Annotated[
+    str,
+    typer.Option(envvar="TOKENSWARM_PUSHGATEWAY", help="Push metrics to this Pushgateway; TOKENSWARM_PUSH_* say how."),
+]
+RemoteWrite = Annotated[
+    str, typer.Option(envvar="TOKENSWARM_REMOTE_WRITE", help="Send metrics to this Prometheus by remote-write.")
+]
 
 
 def main() -> None:
@@ -39,9 +46,10 @@ def main() -> None:
         app()
     except Exception as error:
         from exporters.files import RecordError  # only now: a sidecar does without the 25 MB that these bring
+        from exporters.peer import PushError
         from scenarios.wrong import ScenarioError
 
-        if not isinstance(error, ScenarioError | RecordError):
+        if not isinstance(error, ScenarioError | RecordError | PushError):
             raise
         fail(str(error))
 
@@ -126,6 +134,8 @@ def run(  # noqa: PLR0913 (each is an option)
         int | None,
         typer.Option(min=0, max=65535, envvar="TOKENSWARM_METRICS_PORT", help="Serve /metrics there while it lasts."),
     ] = None,
+    pushgateway: Pushgateway = "",
+    remote_write: RemoteWrite = "",
     overrides: Overrides = [],  # noqa: B006 (typer reads it)
 ) -> None:
     """Measure: check the arms, climb the ladder, write the run directory and its report. Exit code: the verdict's.
@@ -136,8 +146,9 @@ def run(  # noqa: PLR0913 (each is an option)
 
     if (scenario is None) == (resume is None):
         fail("give a SCENARIO, or --resume DIR, and not both")
-    if metrics_port is not None:
-        os.environ["TOKENSWARM_METRICS_PORT"] = str(metrics_port)  # Locust's option reads it, in every process
+    # Locust's own options read them, in every process.
+    told = {"METRICS_PORT": metrics_port, "PUSHGATEWAY": pushgateway, "REMOTE_WRITE": remote_write}
+    os.environ |= {f"TOKENSWARM_{name}": str(value) for name, value in told.items() if value not in (None, "")}
     launch(scenario, Place(out, resume, copy_to), processes, overrides)
 
 
@@ -196,6 +207,39 @@ def report(
     sys.exit(code)
 
 
+@app.command()
+def compare(
+    base: Annotated[Path, typer.Argument(help="A run directory.", metavar="BASE")],
+    candidate: Annotated[Path, typer.Argument(help="Another one.", metavar="CANDIDATE")],
+    arm: Annotated[str | None, typer.Option(help="Which arm of both, where they have several in common.")] = None,
+    differs: Annotated[
+        list[str],
+        typer.Option(help="What is under test: scenario, server, gpu, clock, generator, or a key.", metavar="KIND"),
+    ] = [],  # noqa: B006 (typer reads it)
+    markdown: Annotated[Path | None, typer.Option(help="Write it there as Markdown too.", metavar="FILE")] = None,
+) -> None:
+    """Two runs beside each other, as information: they are at different times, so nothing here proves a change.
+
+    Runs whose scenario, server, GPU, clock or load generator differ are refused, unless that is what is under test.
+    """
+    from reports.between_tables import compare_runs
+
+    compare_runs(base, candidate, arm, differs, markdown)
+
+
+@app.command()
+def history(
+    directory: Annotated[Path, typer.Argument(help="Where the runs are, at any depth.", metavar="DIR")],
+) -> None:
+    """The trend over many runs: every point's means, and where their level moved; also as DIR/history.html.
+
+    A move says that something changed around then, not what: only arms of one run, in turns, prove a change.
+    """
+    from reports.history_page import write_history
+
+    write_history(directory)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def simulate(context: typer.Context) -> None:
     """A stand-in LLM service with known answers (see `tokenswarm simulate --help`)."""
@@ -213,21 +257,32 @@ def gpu_exporter(  # noqa: PLR0913 (a verb's options)
     ] = False,
     hz: Annotated[float, typer.Option(min=0.1, max=20, help="Utilization, memory, power, clocks: per second.")] = 10,
     slow_hz: Annotated[float, typer.Option(min=0.01, max=5, help="PCIe, NVLink, ECC, processes: per second.")] = 0.2,
+    pushgateway: Pushgateway = "",
+    remote_write: RemoteWrite = "",
 ) -> None:
     """GPU metrics for Prometheus: NVML under dcgm-exporter's names at /metrics, and health that says what is missing.
 
     NVML may be away, hang, or lose a GPU: the endpoint answers, without the values that are not fresh.
     """
-    from exporters.gpu import Exporter, Rates, serve
+    from exporters.gpu import Exporter, Rates, print_once, serve
 
     if engine and not simulated:
         fail("URL is the engine of a simulated GPU: add --simulated")
+    exporter = Exporter(_nvml(simulated, engine), Rates(hz, slow_hz))
+    if once:
+        away = print_once(exporter)
+        if away:
+            fail(f"NVML is not there: {away}; does this machine (or container) have NVIDIA's driver?")
+        return
+    pushing = None
     try:
-        away = serve(Exporter(_nvml(simulated, engine), Rates(hz, slow_hz)), host, port, once)
+        if pushgateway or remote_write:  # else the sidecar does without what pushing needs
+            from exporters.push import sending_in, sidecar
+
+            pushing = sidecar(sending_in(os.environ, pushgateway, remote_write))
+        serve(exporter, host, port, pushing)
     except (OSError, OverflowError) as error:
         fail(f"--host {host} --port {port}: {error}")
-    if away:
-        fail(f"NVML is not there: {away}; does this machine (or container) have NVIDIA's driver?")
 
 
 def _nvml(simulated: bool, engine: str) -> object:

@@ -42,12 +42,20 @@ _PAGES = Environment(
 )
 
 
-def render_html(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
-    """The report as one HTML file."""
+def page(template: str, **parts: Any) -> str:
+    """A page of its own, with our style inside and no right to load anything."""
     style = _style()
-    return _PAGES.get_template("page.html").render(
+    return _PAGES.get_template(template).render(
         style=Markup(style),  # our own file
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        **parts,
+    )
+
+
+def render_html(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
+    """The report as one HTML file."""
+    return page(
+        "page.html",
         name=plain(summary["run"]["scenario"], 120),
         run=summary["run"],
         reasons=[plain(r, 600) for r in summary["verdict"].get("reasons", [])],

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reports import added, effects, latency, scaling_tables, search_tables, soak_tables, swarm, trust, where
 from reports.headline import headline, operating_load
+from reports.tables import Table
 from reports.units import plain
 
 _ACTIVE = re.compile(r"([\\`*_\[\]|~])")
@@ -31,6 +32,11 @@ _PAGES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+
+
+def render_tables(caution: str, tables: list[Table]) -> str:
+    """Some tables under a caution, as GitHub-flavoured Markdown."""
+    return _PAGES.get_template("between.md").render(caution=caution, tables=tables)
 
 
 def render_markdown(summary: dict[str, Any], manifest: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ def print_terminal(summary: dict[str, Any], manifest: dict[str, Any], console: C
     ]
     for table in tables:
         if table:
-            _print_table(table, console)
+            print_table(table, console)
     if left_out:
         console.print(Text(f"{left_out} more points are in report.html.", style="dim"))
     _print_warnings(trust.warning_texts(summary["warnings"]), console)
@@ -78,7 +78,7 @@ def _comparisons(comparisons: list[dict[str, Any]]) -> Table | None:
     return effects.comparisons_table(found, f"{len(found)} of {len(cells)} comparisons that are not “same”")
 
 
-def _print_table(table: Table, console: Console) -> None:
+def print_table(table: Table, console: Console) -> None:
     """The table, without its inessential columns on a narrow terminal, and its footnotes."""
     wide = console.width >= WIDE
     kept = [i for i, column in enumerate(table.columns) if wide or column.essential]

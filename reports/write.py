@@ -9,6 +9,7 @@ from rich.console import Console
 
 from exporters.files import replace, replace_json
 from exporters.record import RecordError, Run, convert
+from reports.junit import render_junit
 from reports.render import print_terminal, render_html, render_markdown
 from reports.summary import summarize
 
@@ -21,6 +22,7 @@ def write_report(directory: Path) -> int:
     summary = summarize(run)
     replace_json(directory / "summary.json", summary)
     replace(directory / "report.md", render_markdown(summary, run.manifest).encode())
+    replace(directory / "junit.xml", render_junit(summary, run.manifest))
     replace(directory / "report.html", render_html(summary, run.manifest).encode())
     print_terminal(summary, run.manifest, Console())
     print(directory)  # noqa: T201 (the last line on stdout is the run directory)

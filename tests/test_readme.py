@@ -73,7 +73,10 @@ def ended(started: list[tuple[str, subprocess.Popen[str]]]) -> None:
         assert process.returncode == 0, f"{command}\n{stdout[-800:]}\n{stderr[-800:]}"
 
 
-@pytest.mark.parametrize("verb", ["demo", "plan", "check", "run", "report", "simulate", "calibrate", "gpu-exporter"])
+VERBS = ("demo", "plan", "check", "run", "report", "compare", "history", "simulate", "calibrate", "gpu-exporter")
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_explains_itself(verb: str) -> None:
     """`tokenswarm VERB --help` exits 0 with more than a name."""
     words = [sys.executable, "-m", "tokenswarm", verb, "--help"]
