@@ -1,13 +1,14 @@
-"""Prometheus' text format 0.0.4: readings -> a page. Pure.
+"""Prometheus' text format 0.0.4: readings -> a page -> its series. Pure.
 
-Not prometheus_client's: it appends `_total` to the name of every counter, dcgm's counters have none; and its page of
-2,000 series takes six times as long, in a process that stamps chunks.
+Not prometheus_client's: it appends `_total` to the name of every counter, and dcgm's counters have none; and 2,000
+series take it 8 ms where this takes 1.3, in a process that stamps chunks.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -66,3 +67,21 @@ def escaped(value: str) -> str:
     """A label's value: printable, at most 200 letters, with the three escapes of the text format."""
     clean = "".join(letter if letter.isprintable() else "?" for letter in value[:200])
     return clean.replace("\\", "\\\\").replace('"', '\\"')
+
+
+_LABEL: Final = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_ESCAPED: Final = re.compile(r"\\(.)")
+
+
+def lines_of(page: bytes) -> Iterator[tuple[str, float]]:
+    """Each series of a page that `page` made, as it stands there, with its value."""
+    for line in page.decode().splitlines():
+        if not line.startswith("#"):
+            series, _, value = line.rpartition(" ")
+            yield series, float(value)
+
+
+def labels_of(series: str) -> dict[str, str]:
+    """The labels of a series as it stands on a page, its name among them as `__name__`."""
+    name, _, inside = series.partition("{")
+    return {"__name__": name, **{label: _ESCAPED.sub(r"\1", value) for label, value in _LABEL.findall(inside)}}

@@ -15,8 +15,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple, NoReturn
 
 from exporters.endpoint import Endpoint
 from exporters.exposition import Reading, page
@@ -27,6 +27,9 @@ from exporters.gpu_tier import Tier
 from exporters.gpu_words import Nvml
 from exporters.gpu_xid import Xids
 from exporters.own_process import own_process
+
+Pushing = Callable[[Callable[[], bytes]], Callable[[], None]]
+"""Begins to push a page again and again; returns what ends that."""
 
 STEADY_HZ: Final = 1.0
 ONCE_LONGEST_S = 15.0
@@ -103,20 +106,28 @@ class Exporter:
         return self.roster.state == READY
 
 
-def serve(exporter: Exporter, host: str, port: int, once: bool) -> str:
-    """Read until SIGTERM or Ctrl-C; `once`: print the page when every tier was read. Why NVML is away, or nothing."""
-    if once:
-        exporter.start()
-        found = exporter.read_once()
-        sys.stdout.write(exporter.page().decode())
-        sys.stdout.flush()
-        return "" if found else exporter.roster.state
-    endpoint = Endpoint(host, port, exporter.page, "tokenswarm gpu-exporter")
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # a call of NVML may never return: nothing waits for it
+def print_once(exporter: Exporter) -> str:
+    """Print the page when every tier was read. Why NVML is away, or nothing."""
     exporter.start()
+    found = exporter.read_once()
+    sys.stdout.write(exporter.page().decode())
+    sys.stdout.flush()
+    return "" if found else exporter.roster.state
+
+
+def serve(exporter: Exporter, host: str, port: int, pushing: Pushing | None) -> None:
+    """Read until SIGTERM or Ctrl-C."""
+    endpoint = Endpoint(host, port, exporter.page, "tokenswarm gpu-exporter")
+    exporter.start()
+    end = pushing(exporter.page) if pushing is not None else lambda: None
+
+    def leave(*_: object) -> NoReturn:
+        end()
+        os._exit(0)  # a call of NVML may never return: nothing waits for it
+
+    signal.signal(signal.SIGTERM, leave)
     print(json.dumps({"url": endpoint.url}), flush=True)  # noqa: T201
     try:
         endpoint.serve_forever()
     except KeyboardInterrupt:
-        os._exit(0)
-    return ""
+        leave()

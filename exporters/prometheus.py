@@ -125,11 +125,11 @@ class SwarmMetrics:
 
     def _counts(self) -> Iterator[Reading]:
         for point, outcomes in self._outcomes.items():
+            named = point.labels
             for outcome, count in outcomes.items():
-                yield self._fields.requests, f'{point.labels},outcome="{outcome}"', count
-        for point, tokens in self._tokens.items():
-            for kind, count in tokens.items():
-                yield self._fields.tokens, f'{point.labels},type="{kind}"', count
+                yield self._fields.requests, f'{named},outcome="{outcome}"', count
+            for kind, count in self._tokens[point].items():
+                yield self._fields.tokens, f'{named},type="{kind}"', count
 
     def _latencies(self) -> Iterator[tuple[Field, str, Distribution]]:
         for arm, sketches in self._sketches.items():

@@ -60,3 +60,49 @@ def add_options(parser: Any, **_: object) -> None:
         include_in_web_ui=False,
         help="where to serve them; 0.0.0.0 = for other machines too",
     )
+    _add_pushing(parser)
+
+
+def _add_pushing(parser: Any) -> None:
+    """Where metrics are pushed. Credentials are in TOKENSWARM_PUSHGATEWAY_... and TOKENSWARM_REMOTE_WRITE_... only."""
+    parser.add_argument(
+        "--pushgateway",
+        env_var="TOKENSWARM_PUSHGATEWAY",
+        default="",
+        metavar="URL",
+        include_in_web_ui=False,
+        help="push metrics to this Pushgateway while a run lasts",
+    )
+    parser.add_argument(
+        "--remote-write",
+        env_var="TOKENSWARM_REMOTE_WRITE",
+        default="",
+        metavar="URL",
+        include_in_web_ui=False,
+        help="send metrics to this Prometheus by remote-write while a run lasts; path /api/v1/write unless it has one",
+    )
+    parser.add_argument(
+        "--push-every",
+        env_var="TOKENSWARM_PUSH_EVERY",
+        type=float,
+        default=5.0,
+        metavar="SECONDS",
+        include_in_web_ui=False,
+        help="how often metrics are pushed",
+    )
+    parser.add_argument(
+        "--push-ca-file",
+        env_var="TOKENSWARM_PUSH_CA_FILE",
+        default="",
+        metavar="FILE",
+        include_in_web_ui=False,
+        help="whom to trust when they are pushed over https",
+    )
+    parser.add_argument(
+        "--push-delete",
+        env_var="TOKENSWARM_PUSH_DELETE",
+        action="store_true",
+        default=False,
+        include_in_web_ui=False,
+        help="delete the run's group from the Pushgateway at its end",
+    )

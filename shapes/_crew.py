@@ -62,7 +62,7 @@ class Crew:
         self.expected = 1
         self._run: dict[str, Any] | None = None
         self._seen: frozenset[str] = frozenset()
-        self._metrics = MasterMetrics(environment, self.inbox, lambda: (len(self.present()), self.expected))
+        self.metrics = MasterMetrics(environment, self.inbox, lambda: (len(self.present()), self.expected))
         environment.runner.register_message(ANSWER, self.inbox.on_answer)
         environment.runner.register_message(ROWS, self.inbox.on_rows)
         environment.runner.register_message(CHUNKS, self.inbox.on_piece)
@@ -106,8 +106,8 @@ class Crew:
 
     def muster(self, timeout_s: float) -> bool:
         """Wait until the expected workers have come and introduced themselves; Unusable without the port of metrics."""
-        if self._metrics.fault is not None:
-            raise Unusable(self._metrics.fault)
+        if self.metrics.fault is not None:
+            raise Unusable(self.metrics.fault)
         self.expected = getattr(self.environment.parsed_options, "expect_workers", 1) or 1
 
         def there() -> bool:
@@ -127,14 +127,14 @@ class Crew:
     def command(self, phase: OrderPhase, **fields: Any) -> Order:
         """Give every worker an order; what it does not name stays as it was."""
         order = self.order = self._next(phase, fields)
-        self._metrics.ordered(order)
+        self.metrics.ordered(order)
         self._send(order)
         return order
 
     def deal(self, phase: OrderPhase, share: Callable[[int, int], Share], **fields: Any) -> Order:
         """Give every worker an order with its own share: `share(k, n)` is that of worker k of n."""
         order = self.order = self._next(phase, fields)
-        self._metrics.ordered(order)
+        self.metrics.ordered(order)
         workers = sorted(self.workers())
         for index, worker in enumerate(workers):
             self._send(msgspec.structs.replace(order, share=share(index, len(workers))), worker)

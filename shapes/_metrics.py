@@ -25,7 +25,8 @@ class MasterMetrics:
         self._swarm: SwarmMetrics | None = None
         self.fault: str | None = None
         port = getattr(options, "metrics_port", None)
-        if port is None and web is None:
+        pushed = getattr(options, "pushgateway", "") or getattr(options, "remote_write", "")
+        if port is None and web is None and not pushed:
             return
         self._swarm = SwarmMetrics(
             MASTER,
@@ -36,8 +37,7 @@ class MasterMetrics:
         if port is not None:
             self._listen(options.metrics_host, port, self._swarm)
         if web is not None:
-            page = self._swarm.page
-            answer = web.auth_required_if_enabled(lambda: (page(), {"Content-Type": CONTENT_TYPE}))
+            answer = web.auth_required_if_enabled(lambda: (self.page(), {"Content-Type": CONTENT_TYPE}))
             web.app.add_url_rule("/metrics", "tokenswarm_metrics", answer)
 
     def _listen(self, host: str, port: int, swarm: SwarmMetrics) -> None:
@@ -48,6 +48,10 @@ class MasterMetrics:
             return
         endpoint.start()
         log.info("metrics: %s", endpoint.url)
+
+    def page(self) -> bytes:
+        """What is known now."""
+        return b"" if self._swarm is None else self._swarm.page()
 
     def ordered(self, order: Order) -> None:
         """An order was given."""

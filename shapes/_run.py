@@ -27,6 +27,7 @@ from shapes._limits import Spend, Stopped
 from shapes._manifest import manifest, utc
 from shapes._plan import Pass, Plan
 from shapes._progress import RunProgress
+from shapes._pushing import Pushing
 from shapes._sampling import Sampling
 from shapes._search import searching
 from shapes._switch import Switch
@@ -59,6 +60,7 @@ class LoadRun:
         self._records: list[StepRecord] = []
         self._spend = Spend(scenario)
         self._sampling = Sampling(scenario, directory)
+        self._pushing = Pushing(crew.environment.parsed_options, crew.metrics, directory)
         self._disturbing = Disturbing(scenario, directory)
         self._ends = time.monotonic() + scenario.limits.max_duration
         self._ended = self._closed = False
@@ -68,6 +70,7 @@ class LoadRun:
 
     def lead(self, services: Services, resumed: bool = False) -> None:
         """Run to the end; `Stopped` ends it early with everything that was measured."""
+        self._pushing.check()
         self._muster()
         self.copying.check()
         switch = Switch(self.scenario, services.is_ready, self.look)
@@ -81,6 +84,7 @@ class LoadRun:
             raise Unusable(f"{fatal[0].arm}: {fatal[0].text}")
         self._open(checked, resumed)
         self._sampling.start()
+        self._pushing.start()
         self._disturbing.start()
         self.copying.start()
         try:
@@ -103,11 +107,12 @@ class LoadRun:
             self.crew.wait(self.crew.answered, 5.0)
         self._closed = True
         self._sampling.stop()
+        self._pushing.stop()
         self._disturbing.stop()
         told = self._sampling.told[:MOST_TOLD]
         counted = {"rows": self.crew.inbox.rows, "fleet": self._fleet()}
         ended = {"ended": utc(), "stopped": stopped, **counted, "sampler": told, "copies": self.copying.account()}
-        ended |= self._disturbed()
+        ended |= self._disturbed() | ({"pushes": self._pushing.account} if self._pushing.account else {})
         for write in (lambda writer: writer.update(ended), RunWriter.finish):
             try:
                 write(self._writer)

@@ -32,6 +32,7 @@ FLOORS: list[tuple[str, set[str], set[str]]] = [
     ("exporters.samples", set(), {"pyarrow"}),
     ("exporters.copies", set(), {"pyarrow"}),
     ("exporters.server", set(), {"prometheus_client"}),
+    ("exporters.remote_write", set(), {"cramjam"}),
     *((f"exporters.{stem}", set(), {"prometheus_client", "pynvml"}) for stem in GPU),
     ("exporters.*", {"scenarios"}, {"numpy", "msgspec"}),
     *((f"locustfiles.{stem}", {"scenarios", "exporters"}, WIRE_PACKAGES) for stem in WIRE),

@@ -8,7 +8,7 @@ from pathlib import Path
 from exporters.record import Run
 from simulator.llamacpp import free_port
 from tests.end_to_end.fleet import locust, stop
-from tests.end_to_end.prometheus import answers, prometheus, until
+from tests.end_to_end.prometheus import Prometheus, answers, running, until
 from tests.end_to_end.service import front_door, scenario, start
 
 LONG = "[5m]"
@@ -23,7 +23,8 @@ def test_a_scraped_run_is_the_run_on_disk(tmp_path: Path, simulated: str) -> Non
     out, port = tmp_path / "run", free_port()
     ports = [port, port + 1, port + 2]
     asked = scenario(tmp_path, simulated, duration="2s")
-    with prometheus(tmp_path, [f"127.0.0.1:{each}" for each in ports]) as store:
+    store = Prometheus(tmp_path, [f"127.0.0.1:{each}" for each in ports])
+    with running(store):
         run = start("run", asked, "--out", out, "--processes", "2", "--metrics-port", str(port))
         until(lambda: bool(store.query(JOINED)), "a step can be joined with")
         step = store.query(JOINED)[0]["metric"]

@@ -20,9 +20,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporters import prometheus
 from exporters.counts import counted
+from exporters.exposition import page
 from exporters.fleet import ROWS, Delta, Lane, Order, Outbox
 from exporters.inbox import Account, Inbox
 from exporters.prometheus import MOST_POINTS, SwarmMetrics, of_itself, of_workers
+from exporters.push import Push, Sending
 from exporters.sample import Outcome, Sample, Step, Timeline
 from exporters.swarm_fields import MASTER, WORKER
 from scenarios.scenario import Cell
@@ -297,11 +299,13 @@ def documented() -> set[tuple[str, str, str]]:
 
 def test_every_metric_is_documented_and_every_documented_one_exposed() -> None:
     """docs/metrics.md against the pages of a master and a worker, both ways: names, kinds, labels."""
+    push = Push(Sending(pushgateway="http://host", remote_write="http://host"), {}, {}, print)
+    pages = [everything(MASTER).page(), everything(WORKER).page(), page(push.health())]
     found = {
         (f"{family.name}_total" if family.type == "counter" else family.name, family.type,
          ", ".join(name for name in sample.labels if name != "le"))
-        for side in (MASTER, WORKER)
-        for family in text_string_to_metric_families(everything(side).page().decode())
+        for whole in pages
+        for family in text_string_to_metric_families(whole.decode())
         for sample in family.samples
     }  # fmt: skip
 
