@@ -15,6 +15,7 @@ from reports.cost_arm import Priced, priced_arm
 from reports.cost_capacity import task_entries
 from reports.cost_change import Increase, change
 from reports.cost_gate import Gate, gates
+from reports.cost_what_if import sensitivity, what_if
 from reports.measured import Measured
 from scenarios.arm_prices import prices_of, traffic_of
 from scenarios.prices import KINDS, Cost
@@ -56,6 +57,8 @@ def costs(loads: Loads, scenario: Scenario, started: str) -> Costs:
         "prices": _prices(scenario, started),
         "arms": [one.figures for one in arms.values()],
         "changes": [entry for entry, _ in changed.values() if entry],
+        "what_if": what_if(arms) if scenario.cost else [],
+        "sensitivity": sensitivity(arms, scenario.compare.baseline, scenario.cost) if changed or len(arms) == 1 else [],
         "gates": [msgspec.to_builtins(gate) for gate in held],
     }
     return Costs({name: value for name, value in figure.items() if value not in (None, {}, [])}, arms, held)

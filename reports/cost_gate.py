@@ -14,9 +14,8 @@ import msgspec
 
 from reports.cost_arm import Priced
 from reports.cost_change import Increase
-from reports.cost_missing import money
 from reports.cost_model import Model, month
-from reports.units import change, share
+from reports.units import change, money, share
 from scenarios.prices import Cost
 
 replace = msgspec.structs.replace

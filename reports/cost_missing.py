@@ -9,7 +9,6 @@ import msgspec
 
 from reports.cost_model import Model
 from reports.cost_tokens import untold
-from reports.units import number
 from scenarios.arm_prices import TASKS, task_traffic
 from scenarios.prices import Prices
 from scenarios.scenario import Scenario
@@ -87,10 +86,3 @@ def missing_of_power(prices: Prices, model: Model, known: bool) -> list[Missing]
 
 def _no_traffic(what: str, key: str) -> Missing:
     return Missing(what, "no traffic is given, so there is no month", f"add {key} to [cost]")
-
-
-def money(value: float | None, currency: str) -> str:
-    """Money with the digits it deserves: cents from a hundredth on, else three digits."""
-    if value is None:
-        return number(value)
-    return f"{number(value) if 0 < abs(value) < 0.995 else f'{value:,.2f}'} {currency}"

@@ -71,6 +71,7 @@ class Assumed(msgspec.Struct, frozen=True):
     headroom: float | None = None  # in place of the scenario's
     traffic: float = 1.0
     output: float = 1.0  # output tokens per request
+    power: float = 1.0  # watts of a replica
 
 
 class Replicas(msgspec.Struct, frozen=True):
@@ -158,7 +159,7 @@ def _hourly(model: Model, what: Assumed) -> dict[str, float]:
         return {}
     found = {"gpu": gpu.hourly * what.gpu_price * gpu.gpus_per_replica}
     if gpu.owned and power is not None and model.watts is not None:
-        found["electricity"] = model.watts * power.pue / 1000 * power.per_kwh
+        found["electricity"] = model.watts * what.power * power.pue / 1000 * power.per_kwh
     return found
 
 

@@ -24,6 +24,8 @@ from reports import (
     where,
 )
 from reports.backend import backend_table
+from reports.cost_definitions import COST_DEFINITIONS
+from reports.cost_page import cost_section
 from reports.definitions import DEFINITIONS
 from reports.headline import arms_of, headline, operating_load
 from reports.lengths import lengths_table
@@ -63,7 +65,7 @@ def render_html(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         banners=trust.banners(summary, manifest),
         headline=headline(summary, manifest),
         taken=trust.taken(summary),
-        definitions=DEFINITIONS,
+        definitions={**DEFINITIONS, **COST_DEFINITIONS},
         scenario=trust.scenario_text(manifest),
         **_changes(summary),
         **_measurements(summary, manifest),
@@ -72,6 +74,7 @@ def render_html(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         search=_search(summary, manifest),
         soak=_soak(summary, manifest),
         scaling=scaling_tables.scaling_tables(summary),
+        cost=cost_section(summary),
     )
 
 

@@ -151,6 +151,15 @@ def _signed(ratio: float, places: int) -> str:
     return text[1:] if not text.strip("+-0.") else text.replace("-", MINUS)
 
 
+def money(value: float | None, currency: str = "") -> str:
+    """Money: cents from one unit on, thousands separated; below that three digits. The currency is foreign text."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    small = 0 < abs(value) < 0.995
+    text = number(value) if small else f"{value:,.2f}".replace("-", MINUS)
+    return f"{text} {plain(currency, 12)}".strip()
+
+
 def plain(text: object, limit: int = 300) -> str:
     """Foreign text made safe to print anywhere: one line, no control or bidirectional characters, bounded."""
     kept = "".join(" " if c.isspace() else c for c in str(text)[: 4 * limit] if _printable(c))

@@ -1,0 +1,39 @@
+"""The cost section of the page: what is missing, the tables in the order of the five steps, the pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markupsafe import Markup
+
+from reports.cost_chart import cost_charts
+from reports.cost_doubt_tables import doubt_tables
+from reports.cost_points import prices_table, running_table
+from reports.cost_tables import cost_tables, missing_texts
+from reports.tables import Table
+
+
+def cost_section(summary: dict[str, Any]) -> dict[str, Any]:
+    """What the template prints."""
+    drawn = cost_charts(summary)
+    return {
+        "missing": missing_texts(summary),
+        "tables": cost_tables(summary),
+        "charts": [(cell, c.title, Markup(c.svg), c.words) for cell, c in drawn],
+        "doubts": doubt_tables(summary),
+        "points": running_table(_points(summary), _currency(summary)),
+        "prices": prices_table(summary.get("cost") or {}),
+    }
+
+
+def short_cost_tables(summary: dict[str, Any]) -> list[Table]:
+    """For a terminal or a comment: limits, the month, the change, requests."""
+    return [*doubt_tables(summary)[:1], *cost_tables(summary)] if (summary.get("cost") or {}).get("prices") else []
+
+
+def _points(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*summary["points"], *summary.get("tasks", [])]
+
+
+def _currency(summary: dict[str, Any]) -> str:
+    return str((summary.get("cost") or {}).get("currency", ""))
