@@ -56,7 +56,9 @@ def summarize(run: Run) -> dict[str, Any]:
     compared, rungs = comparisons(pairs, scenario), rung_slos(steps, scenario)
     capacity = search_capacities(searched) if searched else capacities(rungs, scenario)
     cost = costs(Loads(steps, capacity, rungs), scenario, run.manifest["started"])
-    seen = Evidence(scenario, steps, compared, pairs, rungs, stopped_why(run.manifest), isolated, searched, soaked, cost)
+    seen = Evidence(
+        scenario, steps, compared, pairs, rungs, stopped_why(run.manifest), isolated, searched, soaked, cost
+    )
     matrix = [step for step in steps if step.record.step.cell is not None]
     return {
         "format": FORMAT,
