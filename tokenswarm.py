@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
 import typer
+
+from shapes import _words as asks
 
 app = typer.Typer(
     help=__doc__,
@@ -20,24 +22,6 @@ app = typer.Typer(
 
 HOME = Path(__file__).resolve().parent
 USAGE, CRASH = 2, 1
-
-ScenarioFile = Annotated[
-    Path, typer.Argument(help="Scenario file (TOML); presets are in scenarios/.", metavar="SCENARIO")
-]
-CopyTo = Annotated[
-    str, typer.Option(help="Copy the run there, e.g. s3://bucket/runs; credentials come from the environment.")
-]
-Overrides = Annotated[
-    list[str],
-    typer.Option("--set", help="Override one dotted key: arms.baseline.url=http://host:8000.", metavar="KEY=VALUE"),
-]
-Pushgateway = Annotated[
-    str,
-    typer.Option(envvar="TOKENSWARM_PUSHGATEWAY", help="Push metrics to this Pushgateway; TOKENSWARM_PUSH_* say how."),
-]
-RemoteWrite = Annotated[
-    str, typer.Option(envvar="TOKENSWARM_REMOTE_WRITE", help="Send metrics to this Prometheus by remote-write.")
-]
 
 
 def main() -> None:
@@ -61,12 +45,7 @@ def fail(text: str, code: int = USAGE) -> NoReturn:
 
 
 @app.command()
-def demo(
-    real: Annotated[
-        bool, typer.Option("--real", help="A small real model on llama.cpp (extra `engine`) instead of the simulator.")
-    ] = False,
-    out: Annotated[Path | None, typer.Option(help="The run directory; default runs/<UTC time>-demo.")] = None,
-) -> None:
+def demo(real: asks.Real = False, out: asks.Out = None) -> None:
     """See it work: ladder, matrix, two arms, tasks and a report, in about five minutes, on this machine alone."""
     from shapes._manifest import calibration
     from simulator.demo import run_demo
@@ -77,29 +56,17 @@ def demo(
 
 
 @app.command()
-def plan(scenario: ScenarioFile, overrides: Overrides = []) -> None:  # noqa: B006 (typer reads it)
+def plan(scenario: asks.ScenarioFile, overrides: asks.Overrides = []) -> None:  # noqa: B006 (typer reads it)
     """What would run: steps, hours, tokens, money, and the smallest effect that it could show."""
-    from rich.console import Console
+    from shapes._preview import show_plan
 
-    from scenarios.load import load_scenario
-    from shapes._detectable import measured_noise
-    from shapes._estimate import estimate, refusal
-    from shapes._manifest import aa_comparisons
-    from shapes._plan import make_plan
-    from shapes._preview import preview
-
-    asked = load_scenario(scenario, overrides)
-    steps = make_plan(asked)
-    noise = measured_noise(aa_comparisons(asked) or ())
-    costs = estimate(steps, asked, noise=noise)
-    preview(Console(), asked, steps, costs, noise)
-    refused = refusal(costs, asked)
+    refused = show_plan(scenario, overrides)
     if refused:
         fail(refused)
 
 
 @app.command()
-def check(scenario: ScenarioFile, overrides: Overrides = []) -> None:  # noqa: B006 (typer reads it)
+def check(scenario: asks.ScenarioFile, overrides: asks.Overrides = []) -> None:  # noqa: B006 (typer reads it)
     """Ask each arm a few short requests: does it answer, stream, count tokens, honour lengths, cache, show metrics?"""
     import locust  # noqa: F401 (patches sockets for gevent, before ssl is imported)
     from rich.console import Console
@@ -123,20 +90,15 @@ def check(scenario: ScenarioFile, overrides: Overrides = []) -> None:  # noqa: B
 
 @app.command()
 def run(  # noqa: PLR0913 (each is an option)
-    scenario: Annotated[
-        Path | None, typer.Argument(help="Scenario file; none with --resume.", metavar="[SCENARIO]")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="The run directory; default runs/<UTC time>-<scenario>.")] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Worker processes; 1 = one process does it all.")] = 1,
-    resume: Annotated[Path | None, typer.Option(help="Do what is left of an earlier run; takes no SCENARIO.")] = None,
-    copy_to: CopyTo = "",
-    metrics_port: Annotated[
-        int | None,
-        typer.Option(min=0, max=65535, envvar="TOKENSWARM_METRICS_PORT", help="Serve /metrics there while it lasts."),
-    ] = None,
-    pushgateway: Pushgateway = "",
-    remote_write: RemoteWrite = "",
-    overrides: Overrides = [],  # noqa: B006 (typer reads it)
+    scenario: asks.ScenarioOrNone = None,
+    out: asks.Out = None,
+    processes: asks.Processes = 1,
+    resume: asks.Resume = None,
+    copy_to: asks.CopyTo = "",
+    metrics_port: asks.MetricsPort = None,
+    pushgateway: asks.Pushgateway = "",
+    remote_write: asks.RemoteWrite = "",
+    overrides: asks.Overrides = [],  # noqa: B006 (typer reads it)
 ) -> None:
     """Measure: check the arms, climb the ladder, write the run directory and its report. Exit code: the verdict's.
 
@@ -154,17 +116,15 @@ def run(  # noqa: PLR0913 (each is an option)
 
 @app.command()
 def master(  # noqa: PLR0913 (each is an option)
-    scenario: ScenarioFile,
-    out: Annotated[Path | None, typer.Option(help="The run directory; default runs/<UTC time>-<scenario>.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes to wait for, of all machines.")] = 1,
-    patience: Annotated[int, typer.Option(min=0, help="Seconds to wait for them; 0 = for ever.")] = 0,
-    web_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Serve Locust's page, which starts runs, instead of one run.")
-    ] = None,
-    host: Annotated[str, typer.Option(help="Where to listen for workers; * = everywhere.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 5557,
-    copy_to: CopyTo = "",
-    overrides: Overrides = [],  # noqa: B006 (typer reads it)
+    scenario: asks.ScenarioFile,
+    out: asks.Out = None,
+    workers: asks.WorkersAll = 1,
+    patience: asks.Patience = 0,
+    web_port: asks.WebPort = None,
+    host: asks.ListenAt = "127.0.0.1",
+    port: asks.Port = 5557,
+    copy_to: asks.CopyTo = "",
+    overrides: asks.Overrides = [],  # noqa: B006 (typer reads it)
 ) -> None:
     """Lead a swarm of workers on other machines (see `worker`). Exit code: as of `run`.
 
@@ -178,11 +138,11 @@ def master(  # noqa: PLR0913 (each is an option)
 
 @app.command()
 def worker(
-    scenario: ScenarioFile,
-    host: Annotated[str, typer.Option(help="The master's.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 5557,
-    processes: Annotated[int, typer.Option(min=1, help="Worker processes here; the master counts each.")] = 1,
-    overrides: Overrides = [],  # noqa: B006 (typer reads it)
+    scenario: asks.ScenarioFile,
+    host: asks.MasterAt = "127.0.0.1",
+    port: asks.Port = 5557,
+    processes: asks.WorkersHere = 1,
+    overrides: asks.Overrides = [],  # noqa: B006 (typer reads it)
 ) -> None:
     """Send what a master says, with the master's SCENARIO and --set. Ends with the run."""
     from shapes._posts import Post, join
@@ -191,9 +151,7 @@ def worker(
 
 
 @app.command()
-def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run directories.", metavar="RUN...")], copy_to: CopyTo = ""
-) -> None:
+def report(runs: asks.Runs, copy_to: asks.CopyTo = "") -> None:
     """Summarize runs again: summary.json, report.html, report.md, and a table here. Also after a crash."""
     from exporters.copies import Copy, CopyError
     from reports.write import write_report
@@ -209,14 +167,11 @@ def report(
 
 @app.command()
 def compare(
-    base: Annotated[Path, typer.Argument(help="A run directory.", metavar="BASE")],
-    candidate: Annotated[Path, typer.Argument(help="Another one.", metavar="CANDIDATE")],
-    arm: Annotated[str | None, typer.Option(help="Which arm of both, where they have several in common.")] = None,
-    differs: Annotated[
-        list[str],
-        typer.Option(help="What is under test: scenario, server, gpu, clock, generator, or a key.", metavar="KIND"),
-    ] = [],  # noqa: B006 (typer reads it)
-    markdown: Annotated[Path | None, typer.Option(help="Write it there as Markdown too.", metavar="FILE")] = None,
+    base: asks.Base,
+    candidate: asks.Candidate,
+    arm: asks.ArmOf = None,
+    differs: asks.Differs = [],  # noqa: B006 (typer reads it)
+    markdown: asks.Markdown = None,
 ) -> None:
     """Two runs beside each other, as information: they are at different times, so nothing here proves a change.
 
@@ -228,9 +183,7 @@ def compare(
 
 
 @app.command()
-def history(
-    directory: Annotated[Path, typer.Argument(help="Where the runs are, at any depth.", metavar="DIR")],
-) -> None:
+def history(directory: asks.RunsDirectory) -> None:
     """The trend over many runs: every point's means, and where their level moved; also as DIR/history.html.
 
     A move says that something changed around then, not what: only arms of one run, in turns, prove a change.
@@ -248,17 +201,15 @@ def simulate(context: typer.Context) -> None:
 
 @app.command(name="gpu-exporter")
 def gpu_exporter(  # noqa: PLR0913 (a verb's options)
-    engine: Annotated[str, typer.Argument(help="With --simulated: the engine's URL.", metavar="[URL]")] = "",
-    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 = for other machines too.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one.")] = 9400,
-    once: Annotated[bool, typer.Option("--once", help="Print the metrics and exit.")] = False,
-    simulated: Annotated[
-        bool, typer.Option("--simulated", help="A simulated GPU under the load of the simulator at URL.")
-    ] = False,
-    hz: Annotated[float, typer.Option(min=0.1, max=20, help="Utilization, memory, power, clocks: per second.")] = 10,
-    slow_hz: Annotated[float, typer.Option(min=0.01, max=5, help="PCIe, NVLink, ECC, processes: per second.")] = 0.2,
-    pushgateway: Pushgateway = "",
-    remote_write: RemoteWrite = "",
+    engine: asks.Engine = "",
+    host: asks.Host = "127.0.0.1",
+    port: asks.FreePort = 9400,
+    once: asks.Once = False,
+    simulated: asks.Simulated = False,
+    hz: asks.FastHz = 10,
+    slow_hz: asks.SlowHz = 0.2,
+    pushgateway: asks.Pushgateway = "",
+    remote_write: asks.RemoteWrite = "",
 ) -> None:
     """GPU metrics for Prometheus: NVML under dcgm-exporter's names at /metrics, and health that says what is missing.
 
@@ -297,11 +248,7 @@ def _nvml(simulated: bool, engine: str) -> object:
 
 
 @app.command()
-def calibrate(
-    streams: Annotated[int, typer.Option(min=1, help="Streams at once.")] = 400,
-    gap_ms: Annotated[float, typer.Option(min=0.1, help="Milliseconds between the tokens of a stream.")] = 10.0,
-    seconds: Annotated[float, typer.Option(min=1, help="Length of each measurement.")] = 5.0,
-) -> None:
+def calibrate(streams: asks.Streams = 400, gap_ms: asks.GapMs = 10.0, seconds: asks.Seconds = 5.0) -> None:
     """How wrong this client is on this machine: its TTFT, gap and E2E against the simulator's own send stamps."""
     from shapes._calibrate import rungs_up_to
 
