@@ -34,6 +34,7 @@ from reports.soak_words import soak_sentences
 from reports.tables import cell_key
 from reports.talks import talks_table
 from reports.units import plain
+from reports.unusual_definitions import UNUSUAL_DEFINITIONS
 
 _PAGES = Environment(
     loader=PackageLoader("reports"),
@@ -65,7 +66,7 @@ def render_html(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         banners=trust.banners(summary, manifest),
         headline=headline(summary, manifest),
         taken=trust.taken(summary),
-        definitions={**DEFINITIONS, **COST_DEFINITIONS},
+        definitions={**DEFINITIONS, **UNUSUAL_DEFINITIONS, **COST_DEFINITIONS},
         scenario=trust.scenario_text(manifest),
         **_changes(summary),
         **_measurements(summary, manifest),

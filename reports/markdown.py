@@ -7,7 +7,18 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports import added, effects, latency, scaling_tables, search_tables, soak_tables, swarm, trust, where
+from reports import (
+    added,
+    effects,
+    latency,
+    scaling_tables,
+    search_tables,
+    soak_tables,
+    swarm,
+    trust,
+    unusual_tables,
+    where,
+)
 from reports.headline import headline, operating_load
 from reports.tables import Table
 from reports.units import plain
@@ -54,6 +65,7 @@ def render_markdown(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         where.stages_table(here),
         where.calls_table(here),
         effects.capacity_table([] if summary.get("search") else summary["capacity"], []),
+        *unusual_tables.unusual_tables(summary),
         latency.tasks_table(summary.get("tasks", [])),
         latency.outcomes_table(trust.all_steps(summary)),
         trust.invalid_table(trust.all_steps(summary)),

@@ -9,6 +9,7 @@ import msgspec
 
 from exporters.record import Run
 from reports import figures
+from reports.anomalies import anomalies
 from reports.arrivals import arrivals
 from reports.calls import calls_warnings, counted_calls, with_calls
 from reports.capacity import capacities, rung_slos
@@ -18,6 +19,7 @@ from reports.cost_running import running_cost
 from reports.doubts import copy_warnings, scenario_warnings, warnings
 from reports.engines import engine_figures, sampling_warnings
 from reports.fleet import fleet_figures, users_by_worker
+from reports.growth import growth
 from reports.inside import inside_figures
 from reports.isolated import isolation, isolation_warnings
 from reports.lengths import lengths
@@ -59,6 +61,7 @@ def summarize(run: Run) -> dict[str, Any]:
     seen = Evidence(
         scenario, steps, compared, pairs, rungs, stopped_why(run.manifest), isolated, searched, soaked, cost
     )
+    unusual, unusual_counts = anomalies(run, steps)
     matrix = [step for step in steps if step.record.step.cell is not None]
     return {
         "format": FORMAT,
@@ -74,6 +77,7 @@ def summarize(run: Run) -> dict[str, Any]:
             search=searched,
             soaks=soaked,
             scaling=scaling(steps, searched, scenario),
+            growth=growth(planned),
             replicas=spread,
             mixes=mixes(run, steps, scenario),
             conversations=talked,
@@ -81,7 +85,8 @@ def summarize(run: Run) -> dict[str, Any]:
         "capacity": capacity,
         "cost": cost.figures,
         "waste": {},
-        "anomalies": [],
+        "anomalies": unusual,
+        "anomaly_counts": unusual_counts,
         "warnings": [
             *sampling_warnings(steps),
             *scenario_warnings(scenario),

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from reports import effects, latency, scaling_tables, search_tables, soak_tables, trust
+from reports import effects, latency, scaling_tables, search_tables, soak_tables, trust, unusual_tables
 from reports.headline import Figure, Headline, headline, operating_load
 from reports.tables import Column, Shown, Table, Tone
 
@@ -32,6 +32,7 @@ def print_terminal(summary: dict[str, Any], manifest: dict[str, Any], console: C
         latency.points_table(points) if points else None,
         _comparisons(summary["comparisons"]),
         effects.capacity_table([] if summary.get("search") else summary["capacity"], []),
+        unusual_tables.growth_table(summary.get("growth", [])),
         latency.tasks_table(summary.get("tasks", [])),
         latency.outcomes_table(trust.all_steps(summary)),
         trust.invalid_table(trust.all_steps(summary)),
@@ -41,6 +42,8 @@ def print_terminal(summary: dict[str, Any], manifest: dict[str, Any], console: C
             print_table(table, console)
     if left_out:
         console.print(Text(f"{left_out} more points are in report.html.", style="dim"))
+    if unusual := unusual_tables.by_chance(summary):
+        console.print(Text(unusual, style="dim"))
     _print_warnings(trust.warning_texts(summary["warnings"]), console)
 
 
