@@ -226,3 +226,6 @@ class Sample(msgspec.Struct, kw_only=True):
     model_calls: int | None = None  # that the service made for this request, as it tells, with their tokens
     model_input_tokens: int | None = None
     model_output_tokens: int | None = None
+    unmapped: str | None = (
+        None  # keys of the arm's mapping whose paths matched nothing in the reply, with commas between
+    )

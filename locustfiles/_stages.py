@@ -23,6 +23,7 @@ from scenarios.stages import MOST_STAGES, REST, STAGE_NAME, Source, Stages, sour
 
 LONGEST_S = 86_400.0  # a stage of more than a day is no stage of a reply
 MOST_CALLS = 10_000
+WHOLE = ("ok", "empty")  # replies that may be expected to have all that a mapping names
 NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]{1,3})?|\.[0-9]+")
 PARTED = {sign: re.compile(rf'(?:[^{sign}"]|"(?:\\.|[^"\\])*"?)+') for sign in ",;"}  # by the sign outside of quotes
 GIVEN, MADE = ("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens")  # OpenAI's words, Anthropic's
@@ -50,7 +51,7 @@ class Insight:
             reply.seen = Seen(self._hints)
 
     def book(self, reply: Reply, sample: Sample) -> None:
-        """Fill in what the reply tells of stages and calls."""
+        """Fill in what the reply tells of stages and calls, and what it lacks that a mapping names."""
         told, unread = self._told(reply)
         events = _decoded(reply.seen.events) if reply.seen is not None else []
         told, unread = self._with_fields(events, told, unread)
@@ -58,6 +59,8 @@ class Insight:
         sample.stages = msgspec.json.encode(told).decode() if told else None
         sample.stages_unread = (unread + calls.unread) or None
         sample.model_calls, sample.model_input_tokens, sample.model_output_tokens = calls.count, calls.given, calls.made
+        if sample.outcome in WHOLE:
+            sample.unmapped = ",".join(reply.missing) or None
 
     def finding(self, sample: Sample) -> tuple[Literal["ok", "warn"], str] | None:
         """What a first reply shows of it, in a line; None where nothing was asked for and nothing came."""

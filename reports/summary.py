@@ -28,6 +28,7 @@ from reports.measured import Measured, counting, measured_steps
 from reports.mix import mixes
 from reports.pairs import all_pairs
 from reports.places import held_to_places
+from reports.replies import reply_warnings
 from reports.scaling import scaling
 from reports.search import search_capacities, searches
 from reports.soak import soaks
@@ -98,6 +99,7 @@ def summarize(run: Run) -> dict[str, Any]:
             *spread_warnings(spread),
             *talk_warnings(talked, scenario),
             *stage_warnings(steps, scenario),
+            *reply_warnings(run, steps, scenario),
             *warnings(steps, ("prefix cache",) if scenario.conversation else ()),
             *copy_warnings(run.manifest),
         ],

@@ -11,9 +11,10 @@ from dialect_pieces import EVENTS, JSON, events
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.sample import Sample, Timeline
-from locustfiles._dialects import DIALECTS
+from exporters.sample import Outcome, Sample, Timeline
+from locustfiles._dialects import DIALECTS, dialect_of
 from locustfiles._framing import Framing
+from locustfiles._outcome import classify
 from locustfiles._services import Service
 from locustfiles._stages import Calls, Insight, calls_of, server_timing
 from scenarios.scenario import Arm, JsonApi, Request
@@ -35,10 +36,14 @@ def told(stages: Stages | None, *pieces: bytes, headers: dict[str, str] = EVENTS
     if trailer:
         said["server-timing"] = f"{said['server-timing']}, {trailer}" if "server-timing" in said else trailer
     reply.close()
-    sample = Sample(request_id="1", workload="matrix", step="s", arm="a", block=1, cell_input="i", cell_output="o",
-                    concurrency=1, worker=0, sent_ns=1, phase="window", outcome="ok")  # fmt: skip
+    sample = a_row("ok")
     insight.book(reply, sample)
     return sample
+
+
+def a_row(outcome: Outcome) -> Sample:
+    return Sample(request_id="1", workload="matrix", step="s", arm="a", block=1, cell_input="i", cell_output="o",
+                  concurrency=1, worker=0, sent_ns=1, phase="window", outcome=outcome)  # fmt: skip
 
 
 def stages(sample: Sample) -> dict[str, float]:
@@ -199,3 +204,27 @@ def test_trailers_are_asked_for_where_stages_are(stages: Stages | None, asks: bo
     service = Service("a", Arm(url="http://127.0.0.1:1", stages=stages), Request())
 
     assert (service._headers.get("te") == "trailers") == asks
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome", "unmapped"),
+    [
+        (b'{"text": "hi", "usage": {"out": 3}}', "ok", "input_tokens"),
+        (b'{"txt": "hi"}', "empty", "text,input_tokens,output_tokens"),
+        (b'{"text": "hi", "usage": {"in": 1, "out": 3}}', "ok", None),
+        (b'{"error": "no"}', "error_in_stream", None),
+    ],
+)
+def test_a_row_names_the_paths_of_a_mapping_that_matched_nothing(
+    body: bytes, outcome: Outcome, unmapped: str | None
+) -> None:
+    """Of a whole reply; one that says an error is not expected to have them."""
+    mapping = JsonApi(body="{}", text="text", input_tokens="usage.in", output_tokens="usage.out")
+    reply = dialect_of(Arm(url="http://x", api="json", json=mapping)).reply(array("q"), False)
+    reply.begin(200, JSON)
+    reply.feed(body, 100)
+    reply.close()
+    sample = a_row(classify(reply, None, None)[0])
+    Insight(None).book(reply, sample)
+
+    assert (sample.outcome, sample.unmapped) == (outcome, unmapped)
