@@ -98,12 +98,20 @@ def summarize(run: Run) -> dict[str, Any]:
             *life_warnings(life),
             *spread_warnings(spread),
             *talk_warnings(talked, scenario),
-            *stage_warnings(steps, scenario),
-            *reply_warnings(run, steps, scenario),
-            *warnings(steps, ("prefix cache",) if scenario.conversation else ()),
-            *copy_warnings(run.manifest),
+            *_plain_warnings(run, steps),
         ],
     }
+
+
+def _plain_warnings(run: Run, steps: Sequence[Measured]) -> list[dict[str, Any]]:
+    """Doubts that come straight from the steps and the rows."""
+    scenario = run.scenario
+    return [
+        *stage_warnings(steps, scenario),
+        *reply_warnings(run, steps, scenario),
+        *warnings(steps, ("prefix cache",) if scenario.conversation else ()),
+        *copy_warnings(run.manifest),
+    ]
 
 
 def _known(**sections: Any) -> dict[str, Any]:
