@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format lock bench soak fuzz clean
+.PHONY: demo test check format lock bench dashboards soak fuzz clean
 
 demo: $(VENV)/installed
 	$(BIN)/tokenswarm demo
@@ -30,6 +30,10 @@ fuzz: SECONDS ?= 300
 fuzz: $(VENV)/fuzzer
 	mkdir -p .fuzz
 	$(BIN)/python tests/fuzz/replies.py .fuzz/replies -max_total_time=$(SECONDS) -max_len=8192 -artifact_prefix=.fuzz/
+
+# What Grafana imports, from exporters/dashboards: a test compares the two.
+dashboards: $(VENV)/installed
+	$(BIN)/python -m exporters.dashboards
 
 bench: $(VENV)/engine
 	$(BIN)/python -m benchmarks

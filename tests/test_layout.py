@@ -33,6 +33,7 @@ FLOORS: list[tuple[str, set[str], set[str]]] = [
     ("exporters.copies", set(), {"pyarrow"}),
     ("exporters.server", set(), {"prometheus_client"}),
     ("exporters.remote_write", set(), {"cramjam"}),
+    ("exporters.dashboards", set(), {"grafana_foundation_sdk"}),  # a dependency of development
     *((f"exporters.{stem}", set(), {"prometheus_client", "pynvml"}) for stem in GPU),
     ("exporters.*", {"scenarios"}, {"numpy", "msgspec"}),
     *((f"locustfiles.{stem}", {"scenarios", "exporters"}, WIRE_PACKAGES) for stem in WIRE),
