@@ -15,6 +15,7 @@ import vl_convert
 
 from reports.definitions import name_of
 from reports.latency import load_of
+from reports.prominent import prominent
 from reports.tables import cell_key, cell_name, in_order
 from reports.units import Scale, duration, duration_scale, plain
 
@@ -26,6 +27,7 @@ _OUTLINES = (  # the same six shapes as paths, centred on (17, 7)
     "M15.5 2h3v3.5H22v3h-3.5V12h-3V8.5H12v-3h3.5z", "M17 12l5-9H12z",
 )  # fmt: skip
 COLOURS = tuple(f"var(--arm-{i + 1})" for i in range(6))
+OTHER = "\n"  # begins the key of an arm without a look of its own: no printable name begins so
 INK, FAINT, LINE, LIMIT = "var(--ink)", "var(--soft)", "var(--line)", "var(--bad)"
 
 Point = dict[str, Any]
@@ -63,7 +65,7 @@ def rules_for(manifest: dict[str, Any], cell: dict[str, Any]) -> Rules:
 def ladders(points: list[Point], manifest: dict[str, Any]) -> list[tuple[str, list[Chart]]]:
     """Per cell with more than one rung its name and its charts: TTFT, TPOT, E2E, output tokens per second."""
     cells = {cell_key(p["cell"]): p["cell"] for p in points if p.get("cell")}
-    arms = in_order(p["arm"] for p in points)
+    arms = prominent(points, in_order(p["arm"] for p in points))
     drawn = []
     for key, cell in cells.items():
         here = [p for p in points if p.get("cell") and cell_key(p["cell"]) == key]
@@ -90,7 +92,7 @@ def latency_chart(points: list[Point], arms: list[str], metric: str, rules: Rule
     near = limit / scale.seconds if limit is not None and limit < 3 * highest else None
     beyond = "" if limit is None else f" SLO limit {duration(limit)}."
     title = f"{name_of(metric)} mean, {scale.unit}"
-    words = _words(known, lambda p: duration(p[metric]["mean"])) + beyond
+    words = _words(known, arms, lambda p: duration(p[metric]["mean"])) + beyond
     return Chart(title, _draw(rows, arms, near, rules.at), words)
 
 
@@ -100,7 +102,7 @@ def throughput_chart(points: list[Point], arms: list[str], rules: Rules) -> Char
     if not any(p["throughput"]["output_tokens"] for p in known):
         return None
     rows = [_row(p, arms, p["throughput"]["output_tokens"], None) for p in known]
-    words = _words(known, lambda p: f"{p['throughput']['output_tokens']:,.0f}")
+    words = _words(known, arms, lambda p: f"{p['throughput']['output_tokens']:,.0f}")
     return Chart("Output tokens/s", _draw(rows, arms, None, rules.at), words)
 
 
@@ -113,6 +115,8 @@ def _row(point: Point, arms: list[str], value: float, interval: tuple[float, flo
 
 def _key(arms: list[str], arm: str) -> str:
     """An arm's name as the legend prints it; distinct even when cleaning makes two names equal."""
+    if arm not in arms:
+        return OTHER + arm
     index = arms.index(arm)
     name = plain(arm, 24)
     return name if [plain(a, 24) for a in arms].count(name) == 1 else f"{name} ({index + 1})"
@@ -123,19 +127,26 @@ def _interval(point: Point, metric: str, scale: Scale) -> tuple[float, float] | 
     return None if low is None or high is None else (low / scale.seconds, high / scale.seconds)
 
 
-def _words(points: list[Point], show: Any) -> str:
-    """The chart in words: for each arm the first and the last rung."""
+def _words(points: list[Point], arms: list[str], show: Any) -> str:
+    """The chart in words: for each arm that has a look of its own the first and the last rung."""
     said = []
-    for arm in in_order(p["arm"] for p in points):
+    for arm in in_order(p["arm"] for p in points if p["arm"] in arms):
         mine = sorted((p for p in points if p["arm"] == arm), key=load_of)
         ends = [f"{show(p)} at {load_of(p):g}" for p in (mine[0], mine[-1])]
         said.append(f"{plain(arm, 40)}: " + (" to ".join(ends) if len(mine) > 1 else ends[0]))
     return "; ".join(said) + "."
 
 
-def legend(arms: list[str]) -> list[tuple[str, str]]:
+def legend(arms: list[str], others: int = 0) -> list[tuple[str, str]]:
     """Each arm's name with a swatch of its line and mark, for the page to print once above its charts."""
-    return [(_key(arms, arm), _swatch(i % len(COLOURS))) for i, arm in enumerate(arms)]
+    known = [(_key(arms, arm), _swatch(i % len(COLOURS))) for i, arm in enumerate(arms)]
+    return [*known, (f"{others} other arms", _OTHERS)] if others else known
+
+
+_OTHERS = (
+    '<svg viewBox="0 0 34 14" width="34" height="14" aria-hidden="true" class="swatch">'
+    f'<path d="M0 7H34" stroke="{FAINT}" stroke-width="0.8"/></svg>'
+)
 
 
 def _swatch(look: int) -> str:
@@ -175,12 +186,21 @@ def _marks(rows: list[dict[str, Any]], names: list[str], loads: list[float]) -> 
         axis=alt.Axis(values=loads, labelExpr="format(datum.value, '~g')", grid=False),
     )
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=True, nice=True), axis=alt.Axis(tickCount=5))
-    base = alt.Chart(data(rows)).encode(x=x)
+    others = [r for r in rows if r["arm"].startswith(OTHER)]
+    base = alt.Chart(data([r for r in rows if not r["arm"].startswith(OTHER)])).encode(x=x)
     spread = base.encode(y=alt.Y("low:Q", title=None), y2="high:Q", color=colour)
     band, bars = spread.mark_area(opacity=0.16), spread.mark_rule(strokeWidth=1.5)
     lines = base.mark_line(strokeWidth=2).encode(y=y, color=colour, strokeDash=dash)
     dots = base.mark_point(filled=True, size=52, opacity=1).encode(y=y, color=colour, shape=shape)
-    return [band, bars, lines, dots]
+    return [*faint_lines(others, x, y), band, bars, lines, dots]
+
+
+def faint_lines(rows: list[dict[str, Any]], x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """Arms without a look of their own, behind the others."""
+    if not rows:
+        return []
+    lines = alt.Chart(data(rows)).mark_line(strokeWidth=0.8, opacity=0.45, color=FAINT)
+    return [lines.encode(x=x, y=y, detail="arm:N")]
 
 
 def by_arm(names: list[str], looks: Sequence[Any]) -> alt.Scale:

@@ -10,6 +10,7 @@ from reports.cost_chart import cost_charts
 from reports.cost_doubt_tables import doubt_tables
 from reports.cost_points import prices_table, running_table
 from reports.cost_tables import cost_tables, missing_texts
+from reports.prominent import all_arms, told
 from reports.tables import Table
 
 
@@ -32,7 +33,7 @@ def short_cost_tables(summary: dict[str, Any]) -> list[Table]:
 
 
 def _points(summary: dict[str, Any]) -> list[dict[str, Any]]:
-    return [*summary["points"], *summary.get("tasks", [])]
+    return [*told(summary["points"], all_arms(summary)), *summary.get("tasks", [])]
 
 
 def _currency(summary: dict[str, Any]) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from reports.definitions import name_of
-from reports.latency import grid
+from reports.heat import MOST_GRIDS, by_size, grid
 from reports.tables import Column, Shown, Table, Tone, absent, cell_key, cell_name, in_order, label
 from reports.units import change, change_interval, count, held, in_unit, number, plain
 
 Comparison = dict[str, Any]
+MOST_ROWS = 240  # more are no longer read; all of them are in summary.json
 TONES: dict[str, Tone] = {"better": "good", "worse": "bad", "same": "quiet", "inconclusive": "warn"}
 
 
@@ -35,18 +37,44 @@ def interval_of(comparison: Comparison) -> tuple[float, float] | None:
     return None if low is None or high is None else (float(low), float(high))
 
 
+def candidate(comparison: Comparison) -> str:
+    """The arm that is compared; a summary of two runs does not name it."""
+    arms = comparison.get("arms")
+    return str(arms[1]) if arms else "candidate"
+
+
+def candidates(comparisons: list[Comparison]) -> list[str]:
+    """The arms that are compared with the baseline, in their order."""
+    return in_order(map(candidate, comparisons))
+
+
 def comparisons_table(comparisons: list[Comparison], caption: str = "Every comparison") -> Table | None:
-    """Every comparison: both values, the change with its interval, pairs, p, what was detectable, the verdict."""
+    """Comparisons: both values, the change with its interval, pairs, p, what was detectable, the verdict.
+
+    Of very many those that say most: what is proven first, then what is undecided.
+    """
     if not comparisons:
         return None
+    several = len(candidates(comparisons)) > 1
+    kept = comparisons if len(comparisons) <= MOST_ROWS else sorted(comparisons, key=_weight)[:MOST_ROWS]
     columns = (
-        Column("level", None, False, False), Column("cell", "cell", False), Column("users", "rung", True, False),
+        *([Column("arm", "arm", False)] if several else []),
+        Column("level", "level", False), Column("cell", "cell", False), Column("users", "rung", True, False),
         Column("metric", None, False), Column("baseline", None, True, False), Column("candidate", None, True, False),
         Column("change", "ratio"), Column("pairs", "blocks", True, False), Column("p", "p_adjusted", True, False),
         Column("detectable", "mde", True, False), Column("gated", None, False, False),
         Column("verdict", "verdict", False),
     )  # fmt: skip
-    return Table(f"{caption}, with 95 % intervals", columns, tuple(_comparison_row(c) for c in comparisons), heads=4)
+    rows = tuple((*([label(candidate(c))] if several else []), *_comparison_row(c)) for c in kept)
+    left = len(comparisons) - len(kept)
+    remark = f"{count(left)} more, less proven or smaller, are in summary.json." if left else None
+    return Table(f"{caption}, with 95 % intervals", columns, rows, heads=5 if several else 4, remark=remark)
+
+
+def _weight(comparison: Comparison) -> tuple[int, float]:
+    order = ("worse", "better", "inconclusive", "same")
+    word = comparison["verdict"]
+    return order.index(word) if word in order else len(order), -abs(math.log(badness(comparison)))
 
 
 def _comparison_row(comparison: Comparison) -> tuple[Shown, ...]:
@@ -70,21 +98,41 @@ def _value(comparison: Comparison, side: str) -> Shown:
 
 
 def effect_maps(comparisons: list[Comparison]) -> list[Table]:
-    """Per metric the change in each cell as a grid: where the candidate helps, where it hurts."""
+    """Per metric the change in each cell as a grid: where the candidate helps, where it hurts.
+
+    A few candidates have a grid each; of many each is a row, and the cells are columns.
+    """
     cells = [c for c in comparisons if c["level"] == "cell" and c.get("cell")]
-    if len({cell_key(c["cell"]) for c in cells}) < 2:
+    arms = candidates(cells)
+    if len({cell_key(c["cell"]) for c in cells}) < 2 and len(arms) < 2:
         return []
-    tables = []
-    for metric in in_order(c["metric"] for c in cells):
-        of_metric = [c for c in cells if c["metric"] == metric]
-        entries = {cell_key(c["cell"]): _effect(c) for c in of_metric}
-        tables.append(grid(name_of(metric), [c["cell"] for c in of_metric], entries))
-    return tables
+    by_metric = [[c for c in cells if c["metric"] == metric] for metric in in_order(c["metric"] for c in cells)]
+    if len(arms) > MOST_GRIDS:
+        return [_by_arm(name_of(one[0]["metric"]), one) for one in by_metric]
+    grids = [(arm, [c for c in one if candidate(c) == arm]) for one in by_metric for arm in arms]
+    return [_grid(arm if len(arms) > 1 else None, one) for arm, one in grids if one]
 
 
-def _effect(comparison: Comparison) -> Shown:
+def _grid(arm: str | None, comparisons: list[Comparison]) -> Table:
+    entries = {cell_key(c["cell"]): _effect(c) for c in comparisons}
+    caption = name_of(comparisons[0]["metric"]) + (f", {plain(arm, 40)}" if arm else "")
+    return grid(caption, [c["cell"] for c in comparisons], entries)
+
+
+def _by_arm(caption: str, comparisons: list[Comparison]) -> Table:
+    """Arms down, cells across."""
+    names = {cell_key(cell): cell_name(cell) for cell in by_size([c["cell"] for c in comparisons])}
+    entries = {(candidate(c), cell_key(c["cell"])): _effect(c, brief=True) for c in comparisons}
+    missing = absent("not compared there")
+    rows = tuple(
+        (label(arm), *(entries.get((arm, cell), missing) for cell in names)) for arm in candidates(comparisons)
+    )
+    return Table(caption, (Column("arm", "arm", False), *(Column(name) for name in names.values())), rows)
+
+
+def _effect(comparison: Comparison, brief: bool = False) -> Shown:
     shown, word = change_shown(comparison), str(comparison["verdict"])
-    detail = f"{shown.detail}\n{word}" if shown.detail else word
+    detail = f"{shown.detail}\n{word}" if shown.detail and not brief else word
     return Shown(shown.text, shown.note, detail, TONES.get(word, ""))
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from reports.added import added_figures, added_words
 from reports.definitions import name_of
-from reports.effects import TONES, badness, capacity_text, change_shown, interval_of
+from reports.effects import TONES, badness, candidate, candidates, capacity_text, change_shown, interval_of
 from reports.latency import load_of, load_words
+from reports.prominent import all_arms
 from reports.search_tables import search_figures
 from reports.soak_tables import soak_figures
 from reports.tables import Tone, cell_name, in_order, reading
@@ -89,7 +90,7 @@ def _opening(summary: Summary, manifest: dict[str, Any]) -> str:
     if summary.get("search") and status in _SEARCHED:
         return _SEARCHED[status]
     sizes = "scaling" in summary and not summary["comparisons"]  # arms are one service with more and more replicas
-    two = len(arms_of(summary)) > 1 and "isolation" not in summary and not sizes
+    two = len(all_arms(summary)) > 1 and "isolation" not in summary and not sizes
     if status == "pass" and not gated(summary, manifest):
         compared = "the arms are a model and a service around it" if "isolation" in summary else "no arms are compared"
         return f"Nothing was gated: no limit is set and {compared}, so this is a measurement, not a judgement"
@@ -122,15 +123,16 @@ def _largest_changes(summary: Summary) -> str:
         return f"No cell is provably better or worse ({count(len(cells))} comparisons)"
     losses = sorted((c for c in proven if c["verdict"] == "worse"), key=badness)
     gains = sorted((c for c in proven if c["verdict"] == "better"), key=badness)
-    said = [f"the largest loss is {_in_words(losses[-1])}"] if losses else []
-    said += [f"the largest gain is {_in_words(gains[0])}"] if gains else []
+    several = len(candidates(cells)) > 1
+    said = [f"the largest loss is {_in_words(losses[-1], several)}"] if losses else []
+    said += [f"the largest gain is {_in_words(gains[0], several)}"] if gains else []
     return ", ".join(said)
 
 
 def _at_the_operating_point(summary: Summary, manifest: dict[str, Any]) -> str:
     """What one arm does where it is judged; empty with several arms or a search, which say more."""
     point = operating_point(summary, manifest)
-    several = len(arms_of(summary)) > 1 or summary.get("search") or summary.get("soaks")
+    several = len(all_arms(summary)) > 1 or summary.get("search") or summary.get("soaks")
     if point is None or several or point.get("ttft_s", {}).get("mean") is None:
         return ""
     figures = [_latency_figure(point, "ttft_s", _TTFT_STATS, ""), _latency_figure(point, "tpot_s", _TPOT_STATS, "")]
@@ -138,11 +140,17 @@ def _at_the_operating_point(summary: Summary, manifest: dict[str, Any]) -> str:
     return f"at {load_words(point)} in {cell_name(point.get('cell'))}, {said}"
 
 
-def _in_words(comparison: dict[str, Any]) -> str:
+def _in_words(comparison: dict[str, Any], several: bool) -> str:
     interval = interval_of(comparison)
     sure = f" (95 % interval {change_interval(*interval)})" if interval else ""
-    where = f"{name_of(comparison['metric'])} in {cell_name(comparison.get('cell'))}"
+    where = f"{name_of(comparison['metric'])} {_place(comparison, several)}"
     return f"{where}, {change(comparison['ratio'], interval)}{sure}"
+
+
+def _place(comparison: dict[str, Any], several: bool) -> str:
+    """The cell; with several candidates also which one."""
+    of = f"of {plain(candidate(comparison), 40)} " if several else ""
+    return f"{of}in {cell_name(comparison.get('cell'))}"
 
 
 def _sentence(text: str) -> str:
@@ -178,7 +186,7 @@ def effect_figures(summary: Summary) -> tuple[Figure, ...]:
     cells = [c for c in _cells(summary) if c.get("ratio") is not None]
     worst = [_worst([c for c in cells if c["metric"] == m]) for m in in_order(c["metric"] for c in cells)]
     first = sorted(worst, key=lambda c: c["verdict"] != "worse")  # a proven loss before the usual order of metrics
-    return tuple(_effect_figure(c) for c in first[:3])
+    return tuple(_effect_figure(c, len(candidates(cells)) > 1) for c in first[:3])
 
 
 def _worst(comparisons: list[dict[str, Any]]) -> dict[str, Any]:
@@ -189,10 +197,11 @@ def _severity(comparison: dict[str, Any]) -> tuple[bool, float]:
     return comparison["verdict"] == "worse", badness(comparison)
 
 
-def _effect_figure(comparison: dict[str, Any]) -> Figure:
+def _effect_figure(comparison: dict[str, Any], several: bool) -> Figure:
     shown = change_shown(comparison)
     sure = f"; 95 % interval {shown.detail}" if shown.detail else ""
-    what = f"{name_of(comparison['metric'])}, worst cell: {cell_name(comparison.get('cell'))}"
+    worst_cell = f"{name_of(comparison['metric'])}, worst cell: {cell_name(comparison.get('cell'))}"
+    what = f"{worst_cell}, {plain(candidate(comparison), 40)}" if several else worst_cell
     text = held(f"{comparison['verdict']}{sure}")
     return Figure(what, shown.text, text, TONES.get(comparison["verdict"], ""))
 
@@ -232,11 +241,6 @@ def _third_figure(summary: Summary, point: dict[str, Any], where: str) -> Figure
 
 
 # ---- what the run holds ---------------------------------------------------------------------------------------
-
-
-def arms_of(summary: Summary) -> list[str]:
-    """The arms in the order in which they were summarized."""
-    return in_order(p["arm"] for p in [*summary["points"], *summary.get("tasks", [])])
 
 
 def gated(summary: Summary, manifest: dict[str, Any]) -> bool:

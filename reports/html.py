@@ -27,9 +27,12 @@ from reports.backend import backend_table
 from reports.cost_definitions import COST_DEFINITIONS
 from reports.cost_page import cost_section
 from reports.definitions import DEFINITIONS
-from reports.headline import arms_of, headline, operating_load
+from reports.headline import headline, operating_load
+from reports.heat import heat_maps
 from reports.lengths import lengths_table
 from reports.mix import mix_table
+from reports.prominent import all_arms, prominent, told
+from reports.run_definitions import RUN_DEFINITIONS
 from reports.soak_words import soak_sentences
 from reports.tables import cell_key
 from reports.talks import talks_table
@@ -66,7 +69,7 @@ def render_html(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         banners=trust.banners(summary, manifest),
         headline=headline(summary, manifest),
         taken=trust.taken(summary),
-        definitions={**DEFINITIONS, **UNUSUAL_DEFINITIONS, **COST_DEFINITIONS},
+        definitions={**DEFINITIONS, **RUN_DEFINITIONS, **UNUSUAL_DEFINITIONS, **COST_DEFINITIONS},
         scenario=trust.scenario_text(manifest),
         **_changes(summary),
         **_measurements(summary, manifest),
@@ -84,7 +87,7 @@ def _changes(summary: dict[str, Any]) -> dict[str, Any]:
     return {
         "effect_maps": effects.effect_maps(summary["comparisons"]),
         "comparisons": effects.comparisons_table(summary["comparisons"]),
-        "capacity": effects.capacity_table([] if summary.get("search") else summary["capacity"], arms_of(summary)),
+        "capacity": effects.capacity_table([] if summary.get("search") else summary["capacity"], all_arms(summary)),
     }
 
 
@@ -94,18 +97,23 @@ def _measurements(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str
     plan_cell = ((manifest.get("scenario") or {}).get("plan") or {}).get("cell")
     climbed = [] if summary.get("soaks") else points  # loads of a soak come and go
     ladders = sorted(charts.ladders(climbed, manifest), key=lambda ladder: ladder[0] != plan_cell)
-    arms = arms_of(summary)
+    arms = all_arms(summary)
+    shown, listed = prominent(points, arms), told(points, arms)
+    tasks = summary.get("tasks", [])
     return {
         "ladders": [(name, [(c.title, Markup(c.svg), c.words) for c in drawn]) for name, drawn in ladders],
-        "legend": [(name, Markup(swatch)) for name, swatch in charts.legend(arms)] if len(arms) > 1 else [],
-        "heat_maps": latency.heat_maps(points, operating_load(manifest)),
-        "points": latency.points_table(points) if points else None,
-        "points_open": len(points) <= 40,
+        "legend": [(name, Markup(swatch)) for name, swatch in charts.legend(shown, len(arms) - len(shown))]
+        if len(arms) > 1
+        else [],
+        "heat_maps": heat_maps(points, operating_load(manifest), str((summary.get("cost") or {}).get("currency", ""))),
+        "points": latency.points_table(listed) if listed else None,
+        "points_open": len(listed) <= 40,
+        "unlisted": len(arms) - len(shown) if len(listed) < len(points) else 0,
         "talks": talks_table(summary.get("conversations", [])),
         "mixes": mix_table(summary.get("mixes", [])),
-        "lengths": lengths_table([*points, *summary.get("tasks", [])]),
-        "backend": backend_table([*points, *summary.get("tasks", [])]),
-        "tasks": latency.tasks_table(summary.get("tasks", [])),
+        "lengths": lengths_table([*listed, *tasks]),
+        "backend": backend_table([*listed, *tasks]),
+        "tasks": latency.tasks_table(tasks),
         "outcomes": latency.outcomes_table(trust.all_steps(summary)),
         "cells": len({cell_key(p.get("cell")) for p in points}),
     }
@@ -113,7 +121,7 @@ def _measurements(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str
 
 def _service(summary: dict[str, Any]) -> dict[str, Any]:
     """The service around the model: what it adds, its stages and its calls."""
-    points = [*summary["points"], *summary.get("tasks", [])]
+    points = [*told(summary["points"], all_arms(summary)), *summary.get("tasks", [])]
     return {
         "bars": [(bar.title, Markup(bar.svg), bar.words) for bar in where.bars(points)],
         "legend": [(name, Markup(swatch)) for name, swatch in where.legend(points)],

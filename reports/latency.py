@@ -1,18 +1,15 @@
-"""What was measured: tables of the points, their heat maps at the operating point, the tasks and the failures."""
+"""What was measured: tables of the points, the tasks and the failures."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
 from reports.definitions import name_of
-from reports.tables import Column, Shown, Table, absent, cell_key, cell_name, in_order, label, reading, why_absent
+from reports.tables import Column, Shown, Table, absent, cell_key, cell_name, label, reading, why_absent
 from reports.units import Scale, count, duration, duration_scale, number, share
 
-SHADES = 9
-LEAST_SPAN = math.log(2)  # a map whose values differ by less than a factor of 2 does not use its whole scale
 _LATENCIES = (
     ("ttft_s", "mean", True), ("ttft_s", "p50", False), ("ttft_s", "p95", True), ("tpot_s", "mean", True),
     ("e2e_s", "mean", True), ("e2e_s", "p95", False), ("gap_s", "p99", False),
@@ -23,7 +20,7 @@ Point = dict[str, Any]
 
 def points_table(points: list[Point]) -> Table:
     """Every point: valid blocks, latencies in one unit per metric, throughput, good share."""
-    scales = {metric: _scale(points, metric) for metric in ("ttft_s", "tpot_s", "e2e_s", "gap_s")}
+    scales = {metric: scale_of(points, metric) for metric in ("ttft_s", "tpot_s", "e2e_s", "gap_s")}
     columns = [Column("cell", "cell", False), load_column(points), Column("arm", None, False)]
     columns += [Column("valid blocks", "blocks", essential=False)]
     columns += [Column(f"{name_of(m)} {s}, {scales[m].unit}", m, essential=essential) for m, s, essential in _LATENCIES]
@@ -87,65 +84,9 @@ def good_share(point: Point) -> Shown:
     return absent("no SLO, or no valid block") if value is None else Shown(share(value))
 
 
-def _scale(points: Iterable[Point], metric: str) -> Scale:
+def scale_of(points: Iterable[Point], metric: str) -> Scale:
+    """The unit of a metric's column."""
     return duration_scale(p.get(metric, {}).get("mean") or p.get(metric, {}).get("p50") for p in points)
-
-
-# ---- heat maps ------------------------------------------------------------------------------------------------
-
-
-def heat_maps(points: list[Point], at: float | None) -> list[tuple[str, list[Table]]]:
-    """Per metric a title and one grid per arm, input sizes down, output sizes across, at the operating point `at`."""
-    here = [p for p in points if p.get("cell") and (at is None or load_of(p) == at)]
-    if len({cell_key(p["cell"]) for p in here}) < 2:
-        return []
-    maps = [_latency_map(here, metric) for metric in ("ttft_s", "tpot_s", "e2e_s")]
-    tokens = _grids(here, lambda p: p.get("throughput", {}).get("output_tokens"), tokens_per_s)
-    return [(title, grids) for title, grids in [*maps, ("Output tokens/s", tokens)] if _shaded_at_all(grids)]
-
-
-def _shaded_at_all(grids: list[Table]) -> bool:
-    """Whether a map has any value to show."""
-    return any(shown.shade is not None for table in grids for row in table.rows for shown in row)
-
-
-def _latency_map(points: list[Point], metric: str) -> tuple[str, list[Table]]:
-    scale = _scale(points, metric)
-    grids = _grids(points, lambda p: p.get(metric, {}).get("mean"), lambda p: reading(p, metric, "mean", scale.bare))
-    return f"{name_of(metric)} mean, {scale.unit}", grids
-
-
-def _grids(points: list[Point], value: Callable[[Point], float | None], show: Callable[[Point], Shown]) -> list[Table]:
-    known = [v for p in points if (v := value(p))]
-    span = (min(known), max(known)) if known else (1.0, 1.0)
-    arms = in_order(p["arm"] for p in points)
-    tables = []
-    for arm in arms:
-        entries = {cell_key(p["cell"]): _shaded(show(p), value(p), span) for p in points if p["arm"] == arm}
-        tables.append(grid(label(arm).text, [p["cell"] for p in points], entries))
-    return tables
-
-
-def grid(caption: str, cells: list[dict[str, Any]], entries: dict[tuple[str, str], Shown]) -> Table:
-    """Entries by cell name as a grid: input sizes down, output sizes across, each in the order of its tokens."""
-    down = sorted({(c["input_tokens"], c["input"]) for c in cells})
-    across = sorted({(c["output_tokens"], c["output"]) for c in cells})
-    missing = absent("not in the plan")
-    rows = []
-    for tokens, into in down:
-        found = [entries.get((into, out), missing) for _, out in across]
-        rows.append((Shown(label(into, 20).text, detail=f"{count(tokens)} in"), *found))
-    heads = [Column(label(out, 20).text, detail=f"{count(tokens)} out") for tokens, out in across]
-    return Table(caption, (Column("input", "cell", False), *heads), tuple(rows))
-
-
-def _shaded(shown: Shown, value: float | None, span: tuple[float, float]) -> Shown:
-    """The entry with its shade: the value's place on a log scale that all arms share."""
-    if not value:
-        return shown
-    low, high = span
-    place = math.log(value / low) / max(math.log(high / low), LEAST_SPAN)
-    return Shown(shown.text, shown.note, shown.detail, shown.tone, shade=round(place * (SHADES - 1)))
 
 
 # ---- tasks and failures ---------------------------------------------------------------------------------------

@@ -87,6 +87,22 @@ def huge() -> dict[str, Any]:
     return summary
 
 
+FORTY = ("baseline", *(f"quantized-{i:02}" for i in range(1, 40)))
+
+
+def forty_arms() -> dict[str, Any]:
+    """A baseline and 39 candidates, from a tenth faster to a tenth slower."""
+    factors = {arm: 0.9 + 0.2 * i / 39 for i, arm in enumerate(FORTY[1:])}
+    points = [point(arm, n, c, factors.get(arm, 1.0), blocks=2) for n, c in CROSS for arm in FORTY]
+    summary = run(points, [], "inconclusive", reasons=["2 pairs were measured; a verdict needs 4"])
+    summary["comparisons"] = [
+        {**row, "arms": ["baseline", arm]}
+        for arm, factor in factors.items()
+        for row in effects(dict.fromkeys(CELLS, factor))
+    ]
+    return summary
+
+
 INJECTION = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>|`[x](http://evil)` @all {{7*7}} \x1b[31m\u202e"
 
 

@@ -41,6 +41,7 @@ SAMPLES = {
     "one-step": lambda: (samples.one_step(), samples.manifest(ONE, calibration=None, check=[], gpu={})),
     "simulated": lambda: (samples.ab(), samples.manifest(simulated=True)),
     "huge": lambda: (samples.huge(), samples.manifest()),
+    "forty-arms": lambda: (samples.forty_arms(), samples.manifest(samples.FORTY)),
     "poisoned": lambda: (samples.poisoned(samples.partial()), samples.poisoned(samples.manifest(stopped="x"))),
 }
 

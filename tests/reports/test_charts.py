@@ -6,7 +6,9 @@ import xml.etree.ElementTree as ET
 import pytest
 import samples
 
-from reports import charts
+from reports import charts, effects
+from reports.heat import heat_maps
+from reports.prominent import prominent
 
 RULES = charts.Rules({"ttft_s": 0.5}, 8)
 
@@ -102,3 +104,58 @@ def test_a_chart_in_words_says_both_ends():
     chart = charts.throughput_chart(points, ["service"], RULES)
 
     assert re.fullmatch(r"service: 107 at 1 to 1,7\d\d at 32\.", chart.words)
+
+
+# ---- many arms ----------------------------------------------------------------------------------------------------
+
+
+def test_of_forty_arms_six_have_a_look_of_their_own():
+    """The first, the two fastest and the three slowest are told apart; the others are faint lines behind them."""
+    summary = samples.forty_arms()
+    shown = prominent(summary["points"], list(samples.FORTY))
+
+    ((_, drawn),) = charts.ladders(summary["points"], samples.manifest(samples.FORTY))
+    names = [name for name, _ in charts.legend(shown, 34)]
+
+    assert shown == ["baseline", *(f"quantized-{i}" for i in ("01", "02", "37", "38", "39"))]
+    assert names[-1] == "34 other arms"
+    assert drawn[0].svg.count('stroke-width="0.8"') == 34
+    assert len(drawn[0].svg) < 80_000
+
+
+def test_every_candidate_has_its_own_effects():
+    """Three candidates have a grid each per metric; of forty arms each is a row of one table. None hides another."""
+    rows = samples.forty_arms()["comparisons"]
+    few = [row for row in rows if row["arms"][1] in samples.FORTY[1:4]]
+
+    grids, tables = effects.effect_maps(few), effects.effect_maps(rows)
+
+    assert [grid.caption for grid in grids[:3]] == [f"TTFT, {arm}" for arm in samples.FORTY[1:4]]
+    assert [table.caption for table in tables] == ["TTFT", "TPOT", "E2E", "good requests/s"]
+    assert [row[0].text for row in tables[0].rows] == list(samples.FORTY[1:])
+    assert tables[0].rows[0][1].text == "−10.0 %"
+    assert tables[0].rows[-1][1].tone == "bad"
+
+
+def test_of_many_comparisons_the_proven_come_first():
+    """A table of comparisons is never endless: losses first, then gains, and how many are left out is said."""
+    rows = samples.forty_arms()["comparisons"]
+    table = effects.comparisons_table(rows)
+    words = [row[-1].text for row in table.rows]
+
+    assert len(words) == effects.MOST_ROWS
+    assert words == sorted(words, key=["worse", "better", "inconclusive", "same"].index)
+    assert table.remark.startswith(f"{len(rows) - effects.MOST_ROWS:,} more")
+
+
+def test_costs_have_a_heat_map():
+    """Where points have a price, the money per 1,000 good requests has a map beside latency and throughput."""
+    summary = samples.ab()
+    for point in summary["points"]:
+        point["cost"] = {"total": {"per_good_request": 0.002 * point["cell"]["output_tokens"]}}
+
+    maps = heat_maps(summary["points"], 8, "EUR")
+
+    assert maps[-1].title == "EUR per 1,000 good requests"
+    assert [row[1].text for row in maps[-1].tables[0].rows] == ["64.0", "64.0", "64.0"]
+    assert [shown.shade for shown in maps[-1].tables[0].rows[0][1:]] == [0, 5, 8]
