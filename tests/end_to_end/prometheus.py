@@ -46,13 +46,19 @@ class Prometheus(Server):
     """Its data are in a folder that outlives it."""
 
     def __init__(
-        self, folder: Path, targets: Sequence[str] = (), options: Sequence[str] = (), scheme: str = "http"
+        self,
+        folder: Path,
+        targets: Sequence[str] = (),
+        options: Sequence[str] = (),
+        scheme: str = "http",
+        rules: Sequence[Path] = (),
     ) -> None:
         super().__init__(scheme)
         self._folder, self._options = folder, options
         scrapes = [{"job_name": "swarm", "static_configs": [{"targets": list(targets)}]}] if targets else []
-        every = {"scrape_interval": "250ms", "scrape_timeout": "250ms"}
-        (folder / "prometheus.yml").write_text(json.dumps({"global": every, "scrape_configs": scrapes}))
+        every = {"scrape_interval": "250ms", "scrape_timeout": "250ms", "evaluation_interval": "1s"}
+        asked = {"global": every, "scrape_configs": scrapes, "rule_files": [str(path) for path in rules]}
+        (folder / "prometheus.yml").write_text(json.dumps(asked))
 
     def command(self) -> list[str]:
         """What starts it."""
@@ -65,9 +71,22 @@ class Prometheus(Server):
     def query(self, promql: str, at_s: float | None = None) -> list[dict[str, Any]]:
         """The result of an instant query, now or at a time."""
         asked = {"query": promql, **({} if at_s is None else {"time": f"{at_s:.3f}"})}
-        with urllib.request.urlopen(f"{self.url}/api/v1/query?{urllib.parse.urlencode(asked)}") as reply:
-            found: list[dict[str, Any]] = json.load(reply)["data"]["result"]
+        found: list[dict[str, Any]] = self.api("query", **asked)["result"]
         return found
+
+    def values(self, promql: str, since_s: float, step_s: float = 0.5) -> list[float]:
+        """The values of all series of a range query from a time until now."""
+        span = {"start": f"{since_s:.3f}", "end": f"{time.time():.3f}", "step": f"{step_s}"}
+        return [
+            float(value)
+            for one in self.api("query_range", query=promql, **span)["result"]
+            for _, value in one["values"]
+        ]
+
+    def api(self, what: str, **asked: str) -> Any:
+        """The data of an answer of its API."""
+        with urllib.request.urlopen(f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(asked)}") as reply:
+            return json.load(reply)["data"]
 
     def value(self, promql: str, at_s: float | None = None) -> float | None:
         """The only value of an instant query, or None."""

@@ -3,45 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from exporters.record import Run
+from tests.end_to_end.disk import fill
 from tests.end_to_end.service import front_door, no_traceback, read, scenario, start
 
 FULL = "No space left on device"
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = shutil.which("mount")
-    mounted = mount and subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], capture_output=True, text=True, check=False
-    )
-    if not mounted or mounted.returncode:
-        pytest.skip(f"no small file system could be mounted: {mounted.stderr.strip() if mounted else 'no mount'}")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Take all the space that is left, to the last byte that can be had."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * 65_536)
-        except OSError:
-            pass
-    return ballast
 
 
 def run_until_full(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from exporters.gpu_integral import BUSY_SECONDS, POWER_JOULES, Integrals
 from exporters.gpu_processes import cleaned
 from exporters.gpu_words import reason_of
 from simulator.gpu import IDLE_W, LIMIT_W, Card, load_of
+from tests.exporters.names import FIELDS
 
 GAUGE = Field("a_gauge", "gauge", "Help.")
 
@@ -117,3 +120,11 @@ def test_the_load_of_several_engines_adds_up() -> None:
 
     assert load_of(two) == (7, pytest.approx(0.3))
     assert load_of("") == (0, 0)
+
+
+def test_every_name_of_ours_is_documented() -> None:
+    """The second table of docs/metrics.md against the exporter's fields, both ways: names and kinds."""
+    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(tokenswarm_gpu_\w+)` \| (\w+) \|", text, re.MULTILINE)
+
+    assert set(rows) == {(field.name, field.kind) for field in FIELDS if field.name.startswith("tokenswarm_gpu_")}

@@ -12,8 +12,9 @@ import trustme
 
 from exporters import push as pushing
 from exporters.exposition import Field, labels, page
-from exporters.peer import PushError
+from exporters.peer import PushError, authorization
 from exporters.push import GATEWAY, REMOTE_WRITE, Push, Sending, now_ms
+from tests.end_to_end.disk import fill
 from tests.end_to_end.prometheus import Prometheus, Pushgateway, Server, running, until
 
 USERS, DONE = Field("swarm_users", "gauge", "Users."), Field("swarm_done_total", "counter", "Done.")
@@ -72,20 +73,24 @@ def test_without_being_asked_the_group_stays_at_its_last_page() -> None:
 
 
 def test_a_pushgateway_that_restarts_gets_the_newest_page() -> None:
-    """Its failure and its return are said once each; nobody waited for it."""
+    """Stopped in the middle, it forgets all; what is offered meanwhile waits, the newest page arrives; its failure and
+    its return are said once each, and nobody waited for it."""
     gateway = Pushgateway()
     push, said = pushes(Sending(pushgateway=gateway.url))
+    with running(gateway):
+        push.offer(page_of(1), now_ms())
+        until(lambda: [value for _, value in seen(gateway)] == [1], "the first page is there")
     began = time.monotonic()
-    for users in (1, 2, 3):
+    for users in (2, 3, 4):
         push.offer(page_of(users), now_ms())
     assert time.monotonic() - began < 0.5
     until(lambda: account(push, GATEWAY).failures > 1, "it is tried again")
     with running(gateway):
-        until(lambda: [value for _, value in seen(gateway)] == [3], "the newest page is there")
+        until(lambda: [value for _, value in seen(gateway)] == [4], "the newest page is there")
         push.stop(now_ms())
 
     assert len(said) == 2
-    assert "Connection refused" in said[0]
+    assert said[0].startswith(f"--pushgateway: {gateway.url}: ")  # a broken pipe, or refused
     assert said[1].endswith("takes what is sent again")
 
 
@@ -136,6 +141,28 @@ def test_a_prometheus_that_is_away_for_a_while_misses_nothing(tmp_path: Path) ->
     assert accounts[REMOTE_WRITE]["lost"] == 0
     assert accounts[REMOTE_WRITE]["failures"] > 1
     assert len(said) == 2
+
+
+def test_a_prometheus_whose_disk_is_full_gets_all_when_there_is_space_again(small_disk: Path) -> None:
+    """It answers 500, that is said with its reason, and every sample waits: none is lost, none there twice."""
+    there, begin = store(small_disk), now_ms() - 60_000
+    push, said = pushes(Sending(remote_write=there.url))
+    with running(there):
+        push.offer(page_of(0), begin)
+        until(lambda: account(push, REMOTE_WRITE).requests == 1, "the first is delivered")
+        ballast = fill(small_disk)
+        for number in range(1, 50):
+            push.offer(page_of(number, arm=f"{number:0200}"), begin + number * 1000)
+        until(lambda: account(push, REMOTE_WRITE).failures > 1, "it is tried again")
+        ballast.unlink()
+        until(lambda: account(push, REMOTE_WRITE).requests == 50, "all are delivered")
+        kept = [len(one["values"]) for one in there.query("swarm_users[1h]")]
+        accounts = push.stop(now_ms())
+
+    assert kept == [1] * 50
+    assert accounts[REMOTE_WRITE]["lost"] == 0
+    assert len(said) == 2
+    assert "no space left on device" in said[0]
 
 
 def test_what_fell_out_of_the_buffer_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,6 +241,20 @@ def test_who_we_are_comes_from_the_environment(to: str, tmp_path: Path, guarded:
     assert "certificate verify failed" in stranger
     assert SECRET not in why + stranger + str(refused) + str(distrusted)
     assert (refused["lost"] > 0) == (to == REMOTE_WRITE)
+
+
+@pytest.mark.parametrize(
+    ("environment", "header"),
+    [
+        ({"X_BEARER_TOKEN": " t0ken\n"}, "Bearer t0ken"),  # as a file that was read into it ends
+        ({"X_USERNAME": "me", "X_PASSWORD": "p:ss"}, "Basic bWU6cDpzcw=="),
+        ({"X_USERNAME": "me"}, "Basic bWU6"),
+        ({"OTHER_BEARER_TOKEN": "t0ken"}, None),
+    ],
+)
+def test_a_login_or_a_token_is_one_header(environment: dict[str, str], header: str | None) -> None:
+    """Of the destination's own variables; nothing without them."""
+    assert authorization("X", environment) == ({} if header is None else {"Authorization": header})
 
 
 @pytest.mark.parametrize(
