@@ -67,11 +67,17 @@ def costs(loads: Loads, scenario: Scenario, started: str) -> Costs:
 def _changes(
     arms: Mapping[str, Priced], steps: Sequence[Measured], scenario: Scenario
 ) -> dict[str, tuple[dict[str, Any], Increase | None]]:
-    """Each other arm against the baseline; empty where the arms are no choice: one service, sizes of it, the same."""
-    baseline, compare = scenario.compare.baseline, scenario.compare
-    if len(arms) < 2 or compare.isolate or compare.aa is True or scales(scenario):
-        return {}
-    return {arm: change(arms[baseline], one, steps) for arm, one in arms.items() if arm != baseline}
+    """Each arm that could be adopted, against the baseline."""
+    baseline = scenario.compare.baseline
+    return {arm: change(arms[baseline], arms[arm], steps) for arm in candidates(scenario)}
+
+
+def candidates(scenario: Scenario) -> list[str]:
+    """The arms that could be adopted; none where arms are no choice: one service, sizes of it, twice the same."""
+    compare = scenario.compare
+    if len(scenario.arms) < 2 or compare.isolate or compare.aa is True or scales(scenario):
+        return []
+    return [arm for arm in scenario.arms if arm != compare.baseline]
 
 
 def _prices(scenario: Scenario, started: str) -> list[dict[str, Any]]:

@@ -59,8 +59,7 @@ def change(baseline: Priced, other: Priced, steps: Sequence[Measured]) -> tuple[
 def increase(baseline: Model, other: Model, steps: Sequence[Measured]) -> Increase:
     """How much dearer the other arm is, with what the blocks or the capacities leave open."""
     mean = _ratio(month(other), month(baseline)) or math.nan
-    same = [(one.place, one.load) for one in baseline.served] == [(one.place, one.load) for one in other.served]
-    if not same:
+    if not same_loads(baseline, other):
         least = _ratio(month(other, end="high"), month(baseline, end="low"))
         most = _ratio(month(other, end="low"), month(baseline, end="high"))
         open_ends = (None if least is None else least - 1, None if most is None else most - 1)
@@ -79,6 +78,11 @@ def increase(baseline: Model, other: Model, steps: Sequence[Measured]) -> Increa
         )
     ends = [float(math.exp(end) - 1) for end in (*bounds(logs), *bounds(logs, 0.9))]
     return Increase(mean - 1, (ends[0], ends[1]), ends[2], ends[3], f"over {len(logs)} pairs of blocks", len(logs))
+
+
+def same_loads(baseline: Model, other: Model) -> bool:
+    """Whether both capacities were measured at the same loads, so that blocks can be paired."""
+    return [(one.place, one.load) for one in baseline.served] == [(one.place, one.load) for one in other.served]
 
 
 def by_block(model: Model, steps: Sequence[Measured]) -> dict[int, Model]:

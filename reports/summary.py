@@ -20,6 +20,7 @@ from reports.doubts import copy_warnings, scenario_warnings, warnings
 from reports.engines import engine_figures, sampling_warnings
 from reports.fleet import fleet_figures, users_by_worker
 from reports.growth import growth
+from reports.headline import paragraph
 from reports.inside import inside_figures
 from reports.isolated import isolation, isolation_warnings
 from reports.lengths import lengths
@@ -30,6 +31,7 @@ from reports.pairs import all_pairs
 from reports.places import held_to_places
 from reports.replies import reply_warnings
 from reports.scaling import scaling
+from reports.score import scores
 from reports.search import search_capacities, searches
 from reports.soak import soaks
 from reports.spread import spread_warnings, spreads
@@ -38,6 +40,7 @@ from reports.talks import talk_warnings, talks
 from reports.textual import dependence_warnings, dependences, judged_on_tasks
 from reports.tokenizers import differences, tokenizer_warnings
 from reports.verdict import Evidence, verdict
+from reports.waste import wasted
 from scenarios.replicas import scales
 
 FORMAT = 1
@@ -59,12 +62,14 @@ def summarize(run: Run) -> dict[str, Any]:
     compared, rungs = comparisons(pairs, scenario), rung_slos(steps, scenario)
     capacity = search_capacities(searched) if searched else capacities(rungs, scenario)
     cost = costs(Loads(steps, capacity, rungs), scenario, run.manifest["started"])
+    waste = wasted(run, steps, scenario)
     seen = Evidence(
-        scenario, steps, compared, pairs, rungs, stopped_why(run.manifest), isolated, searched, soaked, cost
-    )
+        scenario, steps, compared, pairs, rungs, stopped_why(run.manifest), isolated, searched, soaked, cost,
+        scores(steps, cost, waste, scenario),
+    )  # fmt: skip
     unusual, unusual_counts = anomalies(run, steps)
     matrix = [step for step in steps if step.record.step.cell is not None]
-    return {
+    summary = {
         "format": FORMAT,
         "run": _run(run.manifest, steps),
         "verdict": verdict(seen),
@@ -85,7 +90,7 @@ def summarize(run: Run) -> dict[str, Any]:
         ),
         "capacity": capacity,
         "cost": cost.figures,
-        "waste": {},
+        "waste": waste.figures,
         "anomalies": unusual,
         "anomaly_counts": unusual_counts,
         "warnings": [
@@ -101,6 +106,8 @@ def summarize(run: Run) -> dict[str, Any]:
             *_plain_warnings(run, steps),
         ],
     }
+    summary["verdict"]["paragraph"] = paragraph(summary, run.manifest)
+    return summary
 
 
 def _plain_warnings(run: Run, steps: Sequence[Measured]) -> list[dict[str, Any]]:

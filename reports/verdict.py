@@ -16,6 +16,7 @@ from reports.measured import Measured, counting
 from reports.pairs import Pairs
 from reports.search import found_sentence
 from reports.soak_words import event_sentences, soak_breaches, soak_faults, soak_questions, soak_sentences
+from reports.verdict_advice import Advised, advice, sensitivity
 from scenarios.replicas import scales
 from scenarios.scenario import Scenario
 from scenarios.slo import has_slo
@@ -36,19 +37,22 @@ class Evidence(msgspec.Struct, frozen=True):
     searches: Sequence[dict[str, Any]] = ()  # what each search has found
     soaks: Sequence[dict[str, Any]] = ()
     cost: Costs | None = None
+    scores: Sequence[dict[str, Any]] = ()  # of each arm that could be adopted
 
 
 def verdict(evidence: Evidence) -> dict[str, Any]:
-    """Status, exit code, reasons; a recommendation where there are two arms."""
+    """Status, exit code, reasons; where there are two arms a recommendation with its conditions, and the scores."""
     status, reasons = _status(evidence)
     figures: dict[str, Any] = {"status": status, "exit_code": EXIT_CODES[status], "reasons": reasons}
+    seen = Advised(evidence.scenario, evidence.rungs, evidence.cost, evidence.scores)
     compare = evidence.scenario.compare
     alone = evidence.searches or evidence.soaks  # of these nothing is compared
     apart = scales(evidence.scenario) or (alone and not evidence.pairs)
     several = len(evidence.scenario.arms) > 1 and not apart
     if several and compare.aa is not True and not compare.isolate:  # else nothing can ship
-        figures["recommendation"] = {"pass": "adopt", "fail": "reject"}.get(status, "inconclusive")
-    return figures
+        figures |= advice(status, seen)
+    more = {"scores": list(evidence.scores), "sensitivity": sensitivity(seen)}
+    return figures | {name: found for name, found in more.items() if found}
 
 
 def _status(evidence: Evidence) -> tuple[str, list[str]]:

@@ -1,0 +1,60 @@
+"""Useless tokens of the tasks (METRICS cost 2): by category tokens, money, rule, interval and examples.
+
+Requests are judged by every row of the tasks' windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from exporters.record import Run
+from reports.cost_missing import Missing
+from reports.measured import Measured, counting
+from reports.waste_figures import Priced, by_block, category, total
+from reports.waste_requests import Rows, of_requests, rows_of, task_rows
+from scenarios.arm_prices import prices_of, task_traffic
+from scenarios.scenario import Scenario
+
+NO_TASKS = Missing("waste", "not measured: the matrix has lengths that we forced", "add [tasks]")
+NO_STEP = Missing("waste", "no valid step of tasks", "see the reasons under the invalid steps")
+
+
+class Wasted(msgspec.Struct, frozen=True):
+    """`waste` of the summary (format 1), and by arm the useless tokens of a request in each block."""
+
+    figures: dict[str, Any]
+    blocks: Mapping[str, Mapping[int, float]] = {}
+
+    def per_request(self, arm: str) -> float | None:
+        """Useless tokens of a request of this arm; None where they are not known."""
+        found = next((one for one in self.figures["arms"] if one["arm"] == arm), None)
+        return None if found is None else float(found["total"]["tokens_per_request"])
+
+
+def wasted(run: Run, steps: Sequence[Measured], scenario: Scenario) -> Wasted:
+    """Every arm's waste, and what is missing with the way to it."""
+    if scenario.tasks is None:
+        return Wasted({"arms": [], "missing": [msgspec.to_builtins(NO_TASKS)]})
+    tasks = [step.record.step for step in counting(steps) if step.record.step.cell is None]
+    rows = task_rows(run, {step.id: step.block for step in tasks})
+    if rows is None:
+        return Wasted({"arms": [], "missing": [msgspec.to_builtins(NO_STEP)]})
+    arms = {arm: rows_of(rows, [step.id for step in tasks if step.arm == arm]) for arm in scenario.arms}
+    known = {arm: _arm(arm, mine, scenario) for arm, mine in arms.items() if len(mine.steps)}
+    return Wasted({"arms": [figures for figures, _ in known.values()]}, {arm: by for arm, (_, by) in known.items()})
+
+
+def _arm(arm: str, rows: Rows, scenario: Scenario) -> tuple[dict[str, Any], Mapping[int, float]]:
+    price = prices_of(scenario, arm).api
+    priced = Priced(None if price is None or price.lacks else price, task_traffic(scenario))
+    groups = [(of_requests(rows), rows.looked)]
+    figures = {
+        "arm": arm,
+        "requests": len(rows.steps),
+        "categories": [category(one, looked, priced) for found, looked in groups for one in found],
+        "total": total(groups, priced),
+    }
+    return figures, by_block(groups)
