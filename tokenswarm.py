@@ -133,7 +133,10 @@ def master(  # noqa: PLR0913 (each is an option)
     from shapes._launch import Place
     from shapes._posts import Post, lead
 
-    lead(scenario, Place(out, copy_to=copy_to), Post(host, port, workers, patience, web_port), overrides)
+    try:
+        lead(scenario, Place(out, copy_to=copy_to), Post(host, port, workers, patience, web_port), overrides)
+    except OSError as error:
+        fail(str(error))
 
 
 @app.command()

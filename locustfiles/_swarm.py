@@ -27,8 +27,7 @@ from locustfiles._due import Due, Hub
 from locustfiles._pace import LONGEST_BACKOFF_S, Pace
 from locustfiles._replica import served_by
 from locustfiles._services import Service, require_keys, services
-from locustfiles._sizing import output_tokenizer
-from locustfiles._texts import texts_of_master
+from locustfiles._texts import texts_beside
 from locustfiles._tokens import Tokenizer
 from scenarios.load import scenario_from_wire
 from scenarios.places import swapped
@@ -136,8 +135,8 @@ class Swarm:
         self._limits = {}
         require_keys(scenario)
         self._services = {False: services(scenario), True: services(swapped(scenario))}
-        self.asks = Asks(scenario, run["id"], texts_of_master(run["texts"], scenario, lambda: gevent.sleep(0)))
-        self.counter = output_tokenizer(scenario)
+        texts, self.counter = texts_beside(run["texts"], scenario)
+        self.asks = Asks(scenario, run["id"], texts)
         self._closed.seed = scenario.seed
         self._closed.longest_backoff_s = LONGEST_BACKOFF_S if scenario.soak is None else SOAKED_BACKOFF_S
         if scenario.conversation is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
+import gevent
 import msgspec
 
 from locustfiles._entries import matrix_prompts, task_prompts
@@ -31,14 +31,11 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     data: list[Prompt] = []  # of the data set, for the matrix
 
 
-def make_texts(
-    scenario: Scenario, tokenizer: Tokenizer, count: int = POOL_SIZE, breathe: Callable[[], None] = lambda: None
-) -> Texts:
-    """All texts of a scenario; `breathe` is called after each input size, so that others may run."""
+def make_texts(scenario: Scenario, tokenizer: Tokenizer, count: int = POOL_SIZE) -> Texts:
+    """All texts of a scenario."""
     pools, share = {}, scenario.prompts.shared_prefix
     for tokens, part in sorted(prompt_sizes(scenario).items()):
         pools[str(tokens)] = build_pool(tokens, max(count // part, FEWEST), scenario.seed, tokenizer, share)
-        breathe()
     words, data = choose_words(tokenizer), _data(scenario, tokenizer)
     return Texts(tokenizer=tokenizer.name, words=words, pools=pools, tasks=_tasks(scenario), data=data)
 
@@ -58,13 +55,25 @@ def texts_for_workers(scenario: Scenario) -> dict[str, Any]:
     return sent
 
 
-def texts_of_master(sent: dict[str, Any], scenario: Scenario, breathe: Callable[[], None]) -> Texts:
+def texts_beside(sent: dict[str, Any], scenario: Scenario) -> tuple[Texts, Tokenizer]:
+    """The texts of `texts_for_workers`, complete, and what counts replies; made in a thread, while the hub goes on.
+
+    In the hub they would take a second without a heartbeat, on a busy machine more than the three after which a master
+    takes its worker for lost.
+    """
+    made: tuple[Texts, Tokenizer] = gevent.get_hub().threadpool.apply(
+        lambda: (texts_of_master(sent, scenario), output_tokenizer(scenario))
+    )
+    return made
+
+
+def texts_of_master(sent: dict[str, Any], scenario: Scenario) -> Texts:
     """The texts of `texts_for_workers`, complete."""
     texts = msgspec.convert(sent, Texts, builtin_types=(bytes,))
     if texts.pools:
         return texts
     own = msgspec.structs.replace(scenario, tasks=None, data=None)
-    made = make_texts(own, load_tokenizer(texts.tokenizer), breathe=breathe)
+    made = make_texts(own, load_tokenizer(texts.tokenizer))
     return msgspec.structs.replace(made, tasks=texts.tasks, data=texts.data)
 
 

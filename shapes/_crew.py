@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import Any
 
+import locust.runners
 import msgspec
 from gevent.event import Event
 from locust.runners import STATE_MISSING, MasterRunner
@@ -36,6 +37,9 @@ from shapes._metrics import MasterMetrics
 GONE = (STATE_MISSING, "quit")
 RAMP_TIMEOUT_S = 60.0
 REPAIR_EVERY_S = 3.0  # users that do not come to target by themselves are sent for again (LOCUST.md fact 6)
+# Heartbeats that may be missing, one a second, before Locust takes a worker for lost. One that builds its prompts has a
+# second of work at hand, and many of them on a small machine leave each other no turn for long.
+BEATS, BEATS_PREPARING = locust.runners.HEARTBEAT_LIVENESS, 30
 POLL_S = 0.005  # Locust's user counts change without telling anyone
 
 log = logging.getLogger(__name__)
@@ -126,10 +130,18 @@ class Crew:
 
     def command(self, phase: OrderPhase, **fields: Any) -> Order:
         """Give every worker an order; what it does not name stays as it was."""
+        self._patience(BEATS_PREPARING if phase == "prepare" else BEATS)
         order = self.order = self._next(phase, fields)
         self.metrics.ordered(order)
         self._send(order)
         return order
+
+    def _patience(self, beats: int) -> None:
+        """How many heartbeats of a worker may be missing from now on."""
+        locust.runners.HEARTBEAT_LIVENESS = beats
+        if isinstance(self.runner, MasterRunner):
+            for client in self.runner.clients.all:
+                client.heartbeat = min(client.heartbeat, beats) if client.state in GONE or beats == BEATS else beats
 
     def deal(self, phase: OrderPhase, share: Callable[[int, int], Share], **fields: Any) -> Order:
         """Give every worker an order with its own share: `share(k, n)` is that of worker k of n."""

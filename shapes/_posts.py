@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,8 +23,14 @@ class Post(NamedTuple):
 
 
 def lead(scenario: Path, place: Place, post: Post, overrides: Sequence[str]) -> None:
-    """Be the master of a swarm: check scenario and directory here, in words, then become Locust."""
+    """Be the master of a swarm: check scenario, ports and directory here, in words, then become Locust.
+
+    OSError when it could not listen.
+    """
     asked = load_scenario(scenario, overrides)
+    for name, host, port in (("--port", post.host, post.port), ("--web-port", "*", post.web_port)):
+        if port is not None:
+            _require_free(name, host, port)
     options = ["--scenario", str(scenario), *_sets(overrides)]
     options += ["--copy-to", place.copy_to] if place.copy_to else []
     options += ["--master", "--master-bind-host", post.host, "--master-bind-port", str(post.port)]
@@ -41,6 +48,14 @@ def join(scenario: Path, post: Post, overrides: Sequence[str]) -> None:
     entries = entries_of(load_scenario(scenario, overrides))
     options = ["--worker", "--master-host", post.host, "--master-port", str(post.port)]
     become(["-f", entries, *options], ["--processes", str(post.workers)] if post.workers > 1 else [])
+
+
+def _require_free(name: str, host: str, port: int) -> None:
+    """OSError, one clear line, when nobody can listen there: Locust would say so in a traceback."""
+    try:
+        socket.create_server(("" if host == "*" else host, port)).close()
+    except OSError as error:
+        raise OSError(f"{name} {port} of {host} is in use or not allowed: {error.strerror or error}") from None
 
 
 def _sets(overrides: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import gevent
@@ -9,7 +10,7 @@ import msgspec
 import pytest
 
 from locustfiles import _texts
-from locustfiles._texts import FITTED, Texts, make_texts, texts_for_workers, texts_of_master
+from locustfiles._texts import FITTED, Texts, make_texts, texts_beside, texts_for_workers
 from locustfiles._tokens import ServerTokenizer, Tokenizer, load_tokenizer
 from scenarios.load import scenario_of
 from scenarios.scenario import Scenario
@@ -47,7 +48,7 @@ def sent_by(tokenizer: Tokenizer, asked: Scenario, monkeypatch: pytest.MonkeyPat
     wire = through_the_wire(texts_for_workers(asked))
     monkeypatch.setattr(_texts, "choose_tokenizer", None)
     Path(asked.tasks.file).unlink()
-    return texts_of_master(wire, asked, lambda: gevent.sleep(0))
+    return texts_beside(wire, asked)[0]
 
 
 def test_what_a_vocabulary_counts_is_made_by_each_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,3 +73,27 @@ def test_a_server_is_asked_by_the_master_alone(tmp_path: Path, monkeypatch: pyte
     assert len(texts.words) == 256
     assert [prompt.id for prompt in texts.tasks] == ["mine"]
     assert server.asked == before > 0
+
+
+def test_the_hub_goes_on_while_texts_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that prepares for long beats its heart meanwhile: its master does not take it for lost."""
+
+    def slow(*_: object) -> Texts:
+        ends = time.monotonic() + 0.5
+        while time.monotonic() < ends:
+            pass
+        return Texts(tokenizer="o200k_base")
+
+    def beat() -> None:
+        while True:
+            beats.append(time.monotonic())
+            gevent.sleep(0.02)
+
+    monkeypatch.setattr(_texts, "texts_of_master", slow)
+    monkeypatch.setattr(_texts, "output_tokenizer", lambda _: None)
+    beats: list[float] = []
+    heart = gevent.spawn(beat)
+    texts_beside({}, scenario(tmp_path))
+    heart.kill()
+
+    assert len(beats) >= 5  # in the hub: one at most

@@ -83,6 +83,21 @@ print(json.dumps(found))
 """
 
 
+SILENT = """
+locust.runners.HEARTBEAT_INTERVAL = 0.05
+for runner in [member.runner for member in members]:
+    send = runner.client.send
+    runner.client.send = lambda message, send=send: None if message.type == "heartbeat" else send(message)
+crew.begin({"id": "r1"}, lambda delta: None)
+gevent.sleep(0.8)
+found["preparing"] = len(crew.present())
+crew.command("idle")
+gevent.sleep(0.8)
+found["measuring"] = len(crew.present())
+print(json.dumps(found))
+"""
+
+
 def lead(story: str) -> dict:
     """What a story finds, in a process of its own."""
     free = "import socket\nwith socket.create_server(('127.0.0.1', 0)) as s: PORT = s.getsockname()[1]\n"
@@ -104,6 +119,14 @@ def test_users_that_never_came_back_to_target_are_sent_for_again() -> None:
     assert found["left_alone"] < 8
     assert (found["repaired"], found["users"]) == (True, 8)
     assert found["firsts"] == [0, 4]
+
+
+def test_a_silent_worker_is_lost_unless_it_prepares() -> None:
+    """Building prompts leaves no turn for heartbeats on a busy machine; from the next order on, silence is a loss."""
+    found = lead(SILENT)
+
+    assert found["preparing"] == 2
+    assert found["measuring"] == 0
 
 
 @pytest.mark.parametrize("key", ["prepared", "complete", "joined", "left"])
