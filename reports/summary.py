@@ -47,7 +47,13 @@ FORMAT = 1
 
 
 def summarize(run: Run) -> dict[str, Any]:
-    """Every figure of a run; what was not measured is absent."""
+    """Every figure of a run, and what they come to in one paragraph; what was not measured is absent."""
+    summary = _figures(run)
+    summary["verdict"]["paragraph"] = paragraph(summary, run.manifest)
+    return summary
+
+
+def _figures(run: Run) -> dict[str, Any]:
     scenario, steps = run.scenario, measured_steps(run)
     textual = dependences(steps, scenario)
     searched, soaked = searches(steps, scenario), soaks(run, scenario)
@@ -69,7 +75,7 @@ def summarize(run: Run) -> dict[str, Any]:
     )  # fmt: skip
     unusual, unusual_counts = anomalies(run, steps)
     matrix = [step for step in steps if step.record.step.cell is not None]
-    summary = {
+    return {
         "format": FORMAT,
         "run": _run(run.manifest, steps),
         "verdict": verdict(seen),
@@ -106,8 +112,6 @@ def summarize(run: Run) -> dict[str, Any]:
             *_plain_warnings(run, steps),
         ],
     }
-    summary["verdict"]["paragraph"] = paragraph(summary, run.manifest)
-    return summary
 
 
 def _plain_warnings(run: Run, steps: Sequence[Measured]) -> list[dict[str, Any]]:
