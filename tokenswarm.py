@@ -196,6 +196,18 @@ def history(directory: asks.RunsDirectory) -> None:
     write_history(directory)
 
 
+@app.command()
+def export(run: asks.RunDirectory, to: asks.To = "csv", out: asks.ExportOut = None) -> None:
+    """The figures of a run for other tools: every table of summary.json, or a Benchmark Report of each point.
+
+    csv and parquet: a file for each table; xlsx: a sheet for each. llm-d: a JSON file for each point, in the schema of
+    llm-d-benchmark. Single requests need no export: they are in RUN/requests.parquet. Prints where the files are.
+    """
+    from reports.export import export as write
+
+    print(write(run, to, out))  # noqa: T201 (as of `run`, the last line on stdout is the place)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def simulate(context: typer.Context) -> None:
     """A stand-in LLM service with known answers (see `tokenswarm simulate --help`)."""

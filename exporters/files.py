@@ -19,7 +19,7 @@ import msgspec
 from exporters.sample import Step
 
 FORMAT = 1  # of run.json and steps.json: 1 = first
-MANIFEST, STEPS, RESPONSES = "run.json", "steps.json", "responses.jsonl"
+MANIFEST, STEPS, RESPONSES, SUMMARY = "run.json", "steps.json", "responses.jsonl", "summary.json"
 
 
 class RecordError(Exception):
@@ -116,6 +116,14 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     if manifest is None:
         raise RecordError(f"{directory} holds no run: there is no {MANIFEST} in it")
     return manifest
+
+
+def read_summary(directory: Path) -> dict[str, Any]:
+    """summary.json, what the reports made of a run; RecordError when there is none of this format."""
+    summary = _read_json(directory / SUMMARY)
+    if summary is None:
+        raise RecordError(f"{directory} has no {SUMMARY}: make it by `tokenswarm report {directory}`")
+    return summary
 
 
 def read_steps(directory: Path) -> list[StepRecord]:

@@ -38,7 +38,8 @@ def growth(steps: Sequence[Measured]) -> list[dict[str, Any]]:
         rate, place = step.requests_per_s, step.record.step
         if cell is not None and place.rate is None and place.part is None and rate:
             found.setdefault((arm, cell), {}).setdefault(load, {})[place.block] = rate
-    return [_entry(*place, rungs) for place, rungs in found.items() if len(rungs) >= FEWEST_RUNGS]
+    ladders = sorted(found.items(), key=lambda one: (one[0][1].input_tokens, one[0][1].output_tokens, one[0][0]))
+    return [_entry(*place, rungs) for place, rungs in ladders if len(rungs) >= FEWEST_RUNGS]
 
 
 def _entry(arm: str, cell: Cell, ladder: Ladder) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from exporters.files import SUMMARY, RecordError, read_manifest, read_summary
 from reports.tables import cell_name
 from reports.trend import Move, moves
 
@@ -44,18 +44,17 @@ class Series(msgspec.Struct, frozen=True):
 def read_nights(directory: Path) -> tuple[list[Night], list[str]]:
     """Every run below a directory in the order of their starts, and which summaries could not be read."""
     found, unread = [], []
-    for file in sorted(directory.glob("**/summary.json")):
+    for file in sorted(directory.glob(f"**/{SUMMARY}")):
         try:
             found.append(_night(file))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            unread.append(f"{file.parent.name}: {error.__class__.__name__}: {error}")
+        except (RecordError, KeyError, TypeError) as error:
+            what = str(error) if isinstance(error, RecordError) else f"{error.__class__.__name__}: {error}"
+            unread.append(f"{file.parent.name}: {what}")
     return sorted(found, key=lambda night: night.started)[-MOST_RUNS:], unread
 
 
 def _night(file: Path) -> Night:
-    summary = json.loads(file.read_text(encoding="utf-8"))
-    if summary["format"] != 1:
-        raise ValueError(f"summary.json of format {summary['format']}: this version reads 1")
+    summary = read_summary(file.parent)
     run = summary["run"]
     return Night(
         file.parent, run["started"], run["scenario"], summary["verdict"]["status"], summary["points"], _at(file)
@@ -63,8 +62,7 @@ def _night(file: Path) -> Night:
 
 
 def _at(file: Path) -> float | None:
-    manifest = json.loads((file.parent / "run.json").read_text(encoding="utf-8"))
-    at = manifest["scenario"].get("ladder", {}).get("at")
+    at = read_manifest(file.parent)["scenario"].get("ladder", {}).get("at")
     return None if at is None else float(at)
 
 

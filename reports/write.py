@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from exporters.files import replace, replace_json
+from exporters.files import SUMMARY, replace, replace_json
 from exporters.record import RecordError, Run, convert
 from reports.junit import render_junit
 from reports.render import print_terminal, render_html, render_markdown
@@ -20,7 +20,7 @@ def write_report(directory: Path) -> int:
     with contextlib.suppress(RecordError):  # no space: streams can be read as they are, only three times as long
         convert(directory)
     summary = summarize(run)
-    replace_json(directory / "summary.json", summary)
+    replace_json(directory / SUMMARY, summary)
     replace(directory / "report.md", render_markdown(summary, run.manifest).encode())
     replace(directory / "junit.xml", render_junit(summary, run.manifest))
     replace(directory / "report.html", render_html(summary, run.manifest).encode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -58,12 +58,20 @@ SlowHz = Annotated[float, typer.Option(min=0.01, max=5, help="PCIe, NVLink, ECC,
 
 # Reports
 Runs = Annotated[list[Path], typer.Argument(help="Run directories.", metavar="RUN...")]
+RunDirectory = Annotated[Path, typer.Argument(help="A run directory.", metavar="RUN")]
 Base = Annotated[Path, typer.Argument(help="A run directory.", metavar="BASE")]
 Candidate = Annotated[Path, typer.Argument(help="Another one.", metavar="CANDIDATE")]
 ArmOf = Annotated[str | None, typer.Option(help="Which arm of both, where they have several in common.")]
 Differs = Annotated[
     list[str],
     typer.Option(help="What is under test: scenario, server, gpu, clock, generator, or a key.", metavar="KIND"),
+]
+To = Annotated[
+    Literal["csv", "xlsx", "parquet", "llm-d"],
+    typer.Option(help="Tables for a spreadsheet, Excel, or analysis; or llm-d's Benchmark Report v0.2."),
+]
+ExportOut = Annotated[
+    Path | None, typer.Option("--out", help="The folder; default RUN/export/FORMAT.", metavar="FOLDER")
 ]
 Markdown = Annotated[Path | None, typer.Option(help="Write it there as Markdown too.", metavar="FILE")]
 RunsDirectory = Annotated[Path, typer.Argument(help="Where the runs are, at any depth.", metavar="DIR")]

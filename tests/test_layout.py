@@ -43,6 +43,7 @@ FLOORS: list[tuple[str, set[str], set[str]]] = [
     ("shapes._progress", {"scenarios", "exporters"}, {"rich"}),
     ("shapes._preview", {"scenarios", "exporters"}, {"rich"}),
     ("shapes.*", {"scenarios", "exporters"}, {"locust", "gevent", "msgspec", "scipy"}),
+    ("reports.export_files", {"exporters"}, {"pyarrow", "xlsxwriter"}),
     ("reports.*", {"scenarios", "exporters"}, {
         "numpy", "pandas", "pyarrow", "scipy", "altair", "vl_convert", "jinja2", "markupsafe", "rich", "msgspec",
     }),
