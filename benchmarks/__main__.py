@@ -15,6 +15,7 @@ BENCHMARKS = (
     "fleet",
     "gpu",
     "metrics",
+    "away",
     "prompts",
     "stagger",
     "engine",
