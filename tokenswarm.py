@@ -154,12 +154,15 @@ def worker(
 
 
 @app.command()
-def report(runs: asks.Runs, copy_to: asks.CopyTo = "") -> None:
+def report(runs: asks.Runs, copy_to: asks.CopyTo = "", verdict_file: asks.VerdictFile = None) -> None:
     """Summarize runs again: summary.json, report.html, report.md, and a table here. Also after a crash."""
     from exporters.copies import Copy, CopyError
+    from reports.announce import write_message
     from reports.write import write_report
 
     code = max(write_report(directory) for directory in runs)
+    if verdict_file:
+        write_message(runs[-1], verdict_file)
     try:
         for directory in runs if copy_to else ():
             Copy(directory, copy_to).finish()
@@ -196,16 +199,16 @@ def history(directory: asks.RunsDirectory) -> None:
     write_history(directory)
 
 
-@app.command()
-def export(run: asks.RunDirectory, to: asks.To = "csv", out: asks.ExportOut = None) -> None:
-    """The figures of a run for other tools: every table of summary.json, or a Benchmark Report of each point.
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def nightly(context: typer.Context, scenario: asks.ScenarioFile, runs: asks.NightRuns, keep: asks.Keep = 30) -> None:
+    """A run in RUNS, set beside the last good one there, told, added to the trend; then old runs are removed.
 
-    csv and parquet: a file for each table; xlsx: a sheet for each. llm-d: a JSON file for each point, in the schema of
-    llm-d-benchmark. Single requests need no export: they are in RUN/requests.parquet. Prints where the files are.
+    Takes the options of `run` too, or with --workers those of `master`. TOKENSWARM_WEBHOOK in the environment gets the
+    report as {"text": Markdown}, GITHUB_STEP_SUMMARY as it is. Exit code: the run's.
     """
-    from reports.export import export as write
+    from reports.nightly import Night, run_nightly
 
-    print(write(run, to, out))  # noqa: T201 (as of `run`, the last line on stdout is the place)
+    sys.exit(run_nightly(Night(scenario, context.args, runs, keep), os.environ))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

@@ -28,6 +28,17 @@ def compare_runs(
     base: Path, candidate: Path, arm: str | None, under_test: Sequence[str], markdown: Path | None
 ) -> None:
     """Print two runs beside each other; RecordError, in one line, when what differs was not said to be under test."""
+    tables = compared(base, candidate, arm, under_test)
+    console = Console()
+    console.print(CAUTION, style="bold yellow")
+    for table in tables:
+        print_table(table, console)
+    if markdown is not None:
+        replace(markdown, render_tables(CAUTION, tables).encode())
+
+
+def compared(base: Path, candidate: Path, arm: str | None, under_test: Sequence[str]) -> list[Table]:
+    """Two runs' points beside each other, and what differs; RecordError when it was not said to be under test."""
     try:
         before, after = sides_of(Run.open(base), Run.open(candidate), arm)
     except LookupError as error:
@@ -39,13 +50,7 @@ def compare_runs(
     points = beside(before, after)
     if not points:
         raise RecordError("the runs have no point in common: the same cell at the same load, valid in both")
-    tables = [points_table(points, before, after), *([differing_table(found)] if found else [])]
-    console = Console()
-    console.print(CAUTION, style="bold yellow")
-    for table in tables:
-        print_table(table, console)
-    if markdown is not None:
-        replace(markdown, render_tables(CAUTION, tables).encode())
+    return [points_table(points, before, after), *([differing_table(found)] if found else [])]
 
 
 def _refusal(refused: Sequence[Differing]) -> str:

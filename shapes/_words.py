@@ -75,6 +75,14 @@ ExportOut = Annotated[
 ]
 Markdown = Annotated[Path | None, typer.Option(help="Write it there as Markdown too.", metavar="FILE")]
 RunsDirectory = Annotated[Path, typer.Argument(help="Where the runs are, at any depth.", metavar="DIR")]
+VerdictFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="TOKENSWARM_VERDICT_FILE", help="Write the (last run's) verdict there, in a few lines.", metavar="FILE"
+    ),
+]
+Keep = Annotated[int, typer.Option(min=1, help="How many of the newest runs stay.")]
+NightRuns = Annotated[Path, typer.Option(help="The directory of all nights' runs.")]
 
 # The client's own error
 Streams = Annotated[int, typer.Option(min=1, help="Streams at once.")]
