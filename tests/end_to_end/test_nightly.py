@@ -43,6 +43,7 @@ def runs_of(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob("*/run.json"))
 
 
+@pytest.mark.timeout(300)
 def test_two_nights(tmp_path: Path, simulated: str, hook: Hook, told: Path) -> None:
     """The second is set beside the first (by GitHub's workflow), told to both readers and added to the trend."""
     asked, runs = scenario(tmp_path, simulated, blocks=2), tmp_path / "runs"
