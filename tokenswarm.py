@@ -73,13 +73,13 @@ def check(scenario: asks.ScenarioFile, overrides: asks.Overrides = []) -> None: 
 
     from locustfiles._check import check as check_services
     from locustfiles._services import is_ready
-    from scenarios.load import load_scenario
     from shapes._limits import Stopped
+    from shapes._prices import asked as asked_by
     from shapes._progress import print_findings
     from shapes._switch import Switch
 
     try:
-        asked = load_scenario(scenario, overrides)
+        asked = asked_by(scenario, overrides)
         checked = check_services(asked, Switch(asked, is_ready, lambda: None).to)
     except (ValueError, Stopped) as error:  # a tasks file or a prompt size that cannot be used, an arm that is down
         fail(str(error))

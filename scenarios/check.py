@@ -12,7 +12,7 @@ from scenarios.arm_prices import check_replicas
 from scenarios.conversation import CHATS
 from scenarios.isolate import check_isolate
 from scenarios.places import swaps
-from scenarios.prices import Cost
+from scenarios.prices import LISTED, Cost
 from scenarios.scenario import APIS, Arm, Cell, Scenario
 from scenarios.search_rules import check_search
 from scenarios.soak_rules import check_soak
@@ -251,6 +251,9 @@ def _check_cost(scenario: Scenario) -> None:
     priced = [cost, *(arm.cost for arm in scenario.arms.values())]
     if scenario.limits.max_cost is not None and not any(one and one.api for one in priced):
         raise Wrong(("limits", "max_cost"), scenario.limits.max_cost, "cannot be held without prices: add [cost.api]")
+    _check_listed(("cost",), cost)
+    for name, arm in scenario.arms.items():
+        _check_listed(("arms", name, "cost"), arm.cost)
     if cost is None:
         return
     for part, weight in cost.weights.items():
@@ -260,3 +263,11 @@ def _check_cost(scenario: Scenario) -> None:
         for pattern in cost.requests_per_month:
             if pattern != "tasks":
                 _check_pattern(pattern, scenario.matrix.cells, ("cost", "requests_per_month", pattern))
+
+
+def _check_listed(where: Where, cost: Cost | None) -> None:
+    """A listed price needs the names that it is listed under."""
+    price = cost.api if cost else None
+    for name in ("provider", "model"):
+        if price is not None and price.source == LISTED and getattr(price, name) is None:
+            raise Wrong((*where, "api", name), MISSING, f'source = "{LISTED}" looks a price up by provider and model')

@@ -13,7 +13,7 @@ import msgspec
 from scenarios import overrides as changes
 from scenarios.check import check
 from scenarios.complete import complete, readable
-from scenarios.refused import refuse_later, refuse_secrets
+from scenarios.refused import refuse_secrets
 from scenarios.scenario import Scenario
 from scenarios.schema import read
 from scenarios.wrong import ScenarioError, Where, Wrong, printable
@@ -34,7 +34,6 @@ def load_scenario(path: str | Path, overrides: Sequence[str] = ()) -> Scenario:
 def scenario_of(data: dict[str, Any], path: Path, changed: Sequence[Where], environment: Mapping[str, str]) -> Scenario:
     """The scenario that parsed data describes; raises Wrong. A name that is not given is the file's."""
     refuse_secrets(data)
-    refuse_later(data)
     given = {"name": path.stem, **data}
     plain = {**given, "matrix": _without_cells(given["matrix"])} if "matrix" in given else given
     scenario = msgspec.convert(read(plain, Scenario), Scenario)

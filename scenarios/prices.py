@@ -11,11 +11,15 @@ import msgspec
 
 from scenarios.kinds import Count, Frozen, NonNegative, Positive
 
+LISTED = "genai-prices"  # as a source: the list of the package of this name, looked up when a run begins
 KINDS = ("api", "gpu", "electricity", "people", "other")
 
 
 class ApiPrice(Frozen, frozen=True):
-    """API price per 1M tokens and per request, in the scenario's currency."""
+    """API price per 1M tokens and per request, in the scenario's currency.
+
+    With `source = "genai-prices"`, what is not given is the list's for `provider` and `model`.
+    """
 
     input: NonNegative | None = None
     cached_input: NonNegative | None = None

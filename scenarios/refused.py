@@ -1,22 +1,12 @@
-"""What a scenario may not hold: a secret, or a feature that this version does not have yet (never silently ignored)."""
+"""What a scenario may not hold: a secret."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 from scenarios.wrong import UNSHOWN, Where, Wrong
-
-ANY: Final = object()
-
-NOT_YET: tuple[tuple[tuple[str, ...], Any], ...] = (
-    (("cost", "api", "source"), "genai-prices"),
-    (("arms", "*", "cost", "api", "source"), "genai-prices"),
-)
-"""Key (a `*` is any name) and the value that is not available; ANY: the key as a whole."""
-
-LATER_KEYS = frozenset(path[-1] for path, value in NOT_YET if value is ANY)
 
 SECRETS = frozenset({
     "api_key", "apikey", "x_api_key", "authorization", "proxy_authorization", "cookie", "password", "secret", "token",
@@ -36,14 +26,6 @@ def refuse_secrets(data: dict[str, Any]) -> None:
             raise Wrong(where, UNSHOWN, f"{NO_LOGIN}; {NO_SECRET}")
 
 
-def refuse_later(data: dict[str, Any]) -> None:
-    """Raise Wrong for the first key that only a later version honours."""
-    for path, refused in NOT_YET:
-        for where, value in _matching(data, path, ()):
-            if refused is ANY or value == refused:
-                raise Wrong(where, value, "not available yet in this version; remove it")
-
-
 def _leaves(data: Any, at: Where = ()) -> Iterator[tuple[Where, Any]]:
     if isinstance(data, dict) and (data or not at):
         for key, value in data.items():
@@ -53,16 +35,6 @@ def _leaves(data: Any, at: Where = ()) -> Iterator[tuple[Where, Any]]:
             yield from _leaves(value, (*at, index))
     else:
         yield at, data
-
-
-def _matching(data: Any, path: tuple[str, ...], at: Where) -> Iterator[tuple[Where, Any]]:
-    """The values at a path of keys, a `*` standing for every one."""
-    if not path:
-        yield at, data
-    elif isinstance(data, dict):
-        for key in data if path[0] == "*" else (path[0],):
-            if key in data:
-                yield from _matching(data[key], path[1:], (*at, key))
 
 
 def _has_login(text: str) -> bool:

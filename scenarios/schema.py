@@ -14,7 +14,6 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import inspect
 
-from scenarios.refused import LATER_KEYS
 from scenarios.scenario import Arm
 from scenarios.values import READERS
 from scenarios.wrong import MISSING, Where, Wrong, one_of, unknown
@@ -63,8 +62,8 @@ def _elsewhere(hints: dict[str, Any], key: str, at: Where) -> list[str]:
 
 
 def _keys(kind: type[msgspec.Struct]) -> list[str]:
-    """The keys of a table that this version honours."""
-    return [key for key in kind.__struct_fields__ if key not in LATER_KEYS]
+    """The keys of a table."""
+    return list(kind.__struct_fields__)
 
 
 def _is_struct(kind: Any) -> bool:

@@ -11,8 +11,9 @@ from typing import NamedTuple, NoReturn
 
 from exporters.record import RecordError, Run
 from scenarios.isolate import looks_inside
-from scenarios.load import load_scenario, scenario_from_wire
+from scenarios.load import scenario_from_wire
 from scenarios.scenario import Scenario
+from shapes import _prices as prices
 from shapes._shape import new_directory
 
 ROOM = Path(__file__).resolve().parent.parent
@@ -40,7 +41,7 @@ def launch(scenario: Path | None, place: Place, processes: int, overrides: Seque
         options += ["--resume", str(resume)]
     else:
         assert scenario is not None, "the front door asks for one of both"
-        asked = load_scenario(scenario, overrides)
+        asked = prices.asked(scenario, overrides)
         directory = directory or new_directory(asked.name)
         options += ["--scenario", str(scenario), "--out", str(directory)]
         options += [part for override in overrides for part in ("--set", override)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scenarios.load import load_scenario
+from shapes import _prices as prices
 from shapes._launch import Place, become, entries_of, locust_options, make_directory
 from shapes._shape import new_directory
 
@@ -27,7 +28,7 @@ def lead(scenario: Path, place: Place, post: Post, overrides: Sequence[str]) -> 
 
     OSError when it could not listen.
     """
-    asked = load_scenario(scenario, overrides)
+    asked = prices.asked(scenario, overrides)
     for name, host, port in (("--port", post.host, post.port), ("--web-port", "*", post.web_port)):
         if port is not None:
             _require_free(name, host, port)

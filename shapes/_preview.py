@@ -9,19 +9,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from scenarios.load import load_scenario
 from scenarios.scenario import Scenario
 from shapes._detectable import Noise, measured_noise
 from shapes._estimate import Estimate, refusal, rows
 from shapes._estimate import estimate as estimated
 from shapes._manifest import aa_comparisons
 from shapes._plan import Plan, brought_up, make_plan
+from shapes._prices import asked
 from shapes._search import steady
 
 
 def show_plan(path: Path, overrides: Sequence[str]) -> str | None:
     """Print what a scenario's file would run; why it is refused, if it is."""
-    scenario = load_scenario(path, overrides)
+    scenario = asked(path, overrides)
     plan = make_plan(scenario)
     noise = measured_noise(aa_comparisons(scenario) or ())
     costs = estimated(plan, scenario, noise=noise)

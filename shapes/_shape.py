@@ -14,12 +14,13 @@ from locust import LoadTestShape, events
 from locust.runners import WorkerRunner
 
 from exporters.record import RecordError, Run
-from scenarios.load import ScenarioError, load_scenario, scenario_from_wire
+from scenarios.load import ScenarioError, scenario_from_wire
 from scenarios.scenario import Scenario
 from shapes._checked import Unusable
 from shapes._crew import Crew
 from shapes._estimate import estimate, refusal
 from shapes._plan import Plan, make_plan
+from shapes._prices import asked
 from shapes._progress import make_progress
 from shapes._run import Destination, LoadRun, remaining, write_report
 
@@ -101,7 +102,7 @@ class PlannedShape(LoadTestShape):
             return scenario, remaining(self.plan(scenario), old), Path(given.resume)
         if not options.scenario:
             raise ScenarioError("no scenario: add --scenario FILE (presets are in scenarios/)")
-        scenario = load_scenario(options.scenario, given.set)
+        scenario = asked(options.scenario, given.set)
         plan = self.plan(scenario)
         refused = refusal(estimate(plan, scenario), scenario)
         if refused:

@@ -41,6 +41,7 @@ FLOORS: list[tuple[str, set[str], set[str]]] = [
     ("locustfiles.*", {"scenarios", "exporters"}, {"locust", "gevent", "msgspec", "numpy", "httptools", "tiktoken"}),
     ("shapes._words", set(), {"typer"}),
     ("shapes._progress", {"scenarios", "exporters"}, {"rich"}),
+    ("shapes._prices", {"scenarios"}, {"msgspec", "genai_prices"}),
     ("shapes._preview", {"scenarios", "exporters"}, {"rich"}),
     ("shapes.*", {"scenarios", "exporters"}, {"locust", "gevent", "msgspec", "scipy"}),
     ("reports.export_files", {"exporters"}, {"pyarrow", "xlsxwriter"}),

@@ -322,6 +322,10 @@ MISTAKES = {
     "syntax": ("[arms", "x.toml: not TOML: "),
     "twice": (ONE + ONE, "x.toml: not TOML: Cannot declare ('arms', 'a') twice"),
     "digits": (f"seed = {'9' * 5000}", "x.toml: cannot be read: "),
+    "listed price": (
+        ONE + "[cost.api]\nsource = 'genai-prices'\nmodel = 'm'",
+        "x.toml: cost.api.provider is missing: ",
+    ),
     "nesting": ("a = " + "[" * 5000, "x.toml: cannot be read: "),
 }
 
@@ -332,19 +336,6 @@ def test_a_mistake_is_one_line_with_key_value_and_what_is_accepted(write, mistak
     text, beginning = mistake
     found = line_of(write(text))
     assert found.startswith(beginning), found
-
-
-@pytest.mark.parametrize(
-    ("text", "key"),
-    [
-        (ONE + "[cost.api]\nsource = 'genai-prices'", "cost.api.source"),
-    ],
-)
-def test_a_feature_of_a_later_version_is_refused_not_ignored(write, text: str, key: str) -> None:
-    """What nothing would honour yet says so."""
-    found = line_of(write(text))
-    assert found.startswith(f"x.toml: {key} = ")
-    assert found.endswith("not available yet in this version; remove it")
 
 
 @pytest.mark.parametrize(
