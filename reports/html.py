@@ -36,6 +36,7 @@ from reports.run_definitions import RUN_DEFINITIONS
 from reports.soak_words import soak_sentences
 from reports.tables import cell_key
 from reports.talks import talks_table
+from reports.token_counts import token_table
 from reports.units import plain
 from reports.unusual_definitions import UNUSUAL_DEFINITIONS
 
@@ -157,6 +158,7 @@ def _trust(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
     return {
         "invalid": trust.invalid_table(trust.all_steps(summary)),
         "measured": trust.measured_table(summary, manifest),
+        "tokens": token_table(summary),
         "workers": swarm.workers_table(summary),
         "placement": swarm.placement_table(summary),
         "checks": trust.checks_table(manifest.get("check") or []),

@@ -15,6 +15,7 @@ from reports import (
     search_tables,
     soak_tables,
     swarm,
+    token_counts,
     trust,
     unusual_tables,
     where,
@@ -70,6 +71,7 @@ def render_markdown(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         latency.outcomes_table(trust.all_steps(summary)),
         trust.invalid_table(trust.all_steps(summary)),
         trust.measured_table(summary, manifest),
+        token_counts.token_table(summary),
         swarm.workers_table(summary),
     ]
     return _PAGES.get_template("report.md").render(

@@ -38,6 +38,7 @@ from reports.spread import spread_warnings, spreads
 from reports.stages import stage_warnings
 from reports.talks import talk_warnings, talks
 from reports.textual import dependence_warnings, dependences, judged_on_tasks
+from reports.token_counts import Counts, token_counts, token_warnings
 from reports.tokenizers import differences, tokenizer_warnings
 from reports.verdict import Evidence, verdict
 from reports.waste import wasted
@@ -73,11 +74,11 @@ def _figures(run: Run) -> dict[str, Any]:
         scenario, steps, compared, pairs, rungs, stopped_why(run.manifest), isolated, searched, soaked, cost,
         scores(steps, cost, waste, scenario),
     )  # fmt: skip
-    unusual, unusual_counts = anomalies(run, steps)
+    counts = token_counts(run, steps)
     matrix = [step for step in steps if step.record.step.cell is not None]
     return {
         "format": FORMAT,
-        "run": _run(run.manifest, steps),
+        "run": _run(run.manifest, steps, counts),
         "verdict": verdict(seen),
         "steps": [step_figures(step) for step in matrix],
         "tasks": [step_figures(step) for step in steps if step.record.step.cell is None],
@@ -97,8 +98,7 @@ def _figures(run: Run) -> dict[str, Any]:
         "capacity": capacity,
         "cost": cost.figures,
         "waste": waste.figures,
-        "anomalies": unusual,
-        "anomaly_counts": unusual_counts,
+        **_unusual(run, steps),
         "warnings": [
             *sampling_warnings(steps),
             *scenario_warnings(scenario),
@@ -109,9 +109,15 @@ def _figures(run: Run) -> dict[str, Any]:
             *life_warnings(life),
             *spread_warnings(spread),
             *talk_warnings(talked, scenario),
+            *token_warnings(counts),
             *_plain_warnings(run, steps),
         ],
     }
+
+
+def _unusual(run: Run, steps: Sequence[Measured]) -> dict[str, Any]:
+    found, counts = anomalies(run, steps)
+    return {"anomalies": found, "anomaly_counts": counts}
 
 
 def _plain_warnings(run: Run, steps: Sequence[Measured]) -> list[dict[str, Any]]:
@@ -137,7 +143,7 @@ def stopped_why(manifest: dict[str, Any]) -> str | None:
     return None if manifest.get("ended") else "it was killed or is still running"
 
 
-def _run(manifest: dict[str, Any], steps: Sequence[Measured]) -> dict[str, Any]:
+def _run(manifest: dict[str, Any], steps: Sequence[Measured], counts: Counts) -> dict[str, Any]:
     known = {
         "id": manifest["id"],
         "scenario": manifest["scenario"]["name"],
@@ -148,6 +154,7 @@ def _run(manifest: dict[str, Any], steps: Sequence[Measured]) -> dict[str, Any]:
         "seed": manifest["seed"],
         "calibration": manifest.get("calibration"),
         "rows": manifest.get("rows"),
+        "tokens": counts or None,
         "fleet": fleet_figures(steps, manifest),
     }
     return {name: value for name, value in known.items() if value is not None or name == "ended"}  # null: it was killed

@@ -1,4 +1,4 @@
-"""What the names of unusual requests and of growth mean (METRICS, statistics)."""
+"""What the names of unusual requests, of growth and of the tokens' two counts mean (METRICS, statistics)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ UNUSUAL_DEFINITIONS: dict[str, Definition] = {
         "1993); MAD is the median distance from the median. Where more than half are equal, any difference is unusual. "
         "Looked at: TTFT, TPOT, E2E, and of tasks the length of the answer, in steps of 20 requests or more. At most "
         "20 are listed. Of normal logs chance alone shows one in 2,150; latencies have heavier tails and show more.",
+    ),
+    "tokens_sent": Definition(
+        "consumption",
+        "sum over the rows of requests sent in windows",
+        "What the measured requests used, whenever their tokens arrived; cost per request is made of it.",
+    ),
+    "tokens_arrived": Definition(
+        "arrived in windows",
+        "output: each chunk's share of its reply's tokens; input: at the first token",
+        "What the service did while the windows were open, of any request; throughput is this by the windows' length. "
+        "It is more or less than consumption by the requests that span an edge. Added up from the rows and, "
+        "independently, by the workers while the run lasted: both must agree within 0.1 %.",
     ),
     "growth": Definition(
         "gain per doubling",
