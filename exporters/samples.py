@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from exporters.files import Appended, RecordError, refusals, removed_on_failure
-from exporters.server import ENGINE, GPU
+from exporters.server import ENGINE, GPU, MEMORY
 
 TAKEN: Final = [
     pa.field("at_ns", pa.int64()),  # wall clock of the master's machine: the middle of the exchange
@@ -22,7 +22,7 @@ TAKEN: Final = [
 ]
 SCHEMAS: Final = {
     "server": pa.schema([
-        *TAKEN, *(pa.field(name, pa.float64()) for name in (*ENGINE, "started_s", "pool_tokens", "block_tokens")),
+        *TAKEN, *(pa.field(name, pa.float64()) for name in (*ENGINE, "started_s", *MEMORY)),
     ]),
     "gpu": pa.schema([*TAKEN, pa.field("gpu", pa.string()), *(pa.field(name, pa.float64()) for name in GPU)]),
 }  # fmt: skip

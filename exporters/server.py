@@ -7,7 +7,7 @@ and NVIDIA/dcgm-exporter's etc/default-counters.csv (as read in 2026).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -55,6 +55,7 @@ ENGINE: Final[dict[str, Figure]] = {
     ), counts=True),
 }  # fmt: skip
 COUNTERS: Final = tuple(name for name, figure in ENGINE.items() if figure.counts)
+MEMORY: Final = ("pool_tokens", "block_tokens", "reserved_share")  # of an engine, as it is configured
 STARTED, POOL = "process_start_time_seconds", "vllm:cache_config_info"
 
 
@@ -139,13 +140,22 @@ def _name(line: str) -> str:
 
 
 def _pool(configured: Iterable[Sample]) -> dict[str, float]:
-    """Tokens that fit into the KV pool (blocks x tokens of a block, over all engines of the page) and into a block."""
+    """Tokens that fit into the KV pool (blocks x tokens of a block, over all engines of the page) and into a block;
+    and the share of each GPU's memory that the engine may take for itself, where it tells that (the mean)."""
+    engines = [one.labels for one in configured]
+    blocks, sizes = _numbers(engines, "num_gpu_blocks"), _numbers(engines, "block_size")
+    pool = sum(count * size for count, size in zip(blocks, sizes, strict=True)) if blocks and sizes else 0.0
+    found = {"pool_tokens": pool, "block_tokens": sizes[0]} if pool else {}
+    reserved = _numbers(engines, "gpu_memory_utilization")
+    return found | ({"reserved_share": sum(reserved) / len(reserved)} if reserved else {})
+
+
+def _numbers(engines: Sequence[Mapping[str, str]], label: str) -> list[float]:
+    """What a label says of each engine; empty when one of them says nothing, or no number."""
     try:
-        sizes = [(float(one.labels["num_gpu_blocks"]), float(one.labels["block_size"])) for one in configured]
+        return [float(labels[label]) for labels in engines]
     except (KeyError, ValueError):
-        return {}
-    pool = sum(blocks * block for blocks, block in sizes)
-    return {"pool_tokens": pool, "block_tokens": sizes[0][1]} if pool else {}
+        return []
 
 
 def _gpu(labels: Mapping[str, str]) -> str:

@@ -28,7 +28,9 @@ TOLD = (
     Told("waiting", "server_running", "server", "waiting", number, "waiting_max"),
     Told("preemptions", "server_running", "server", "preemptions", number),
     Told("prefix hits", "prefix_hits", "server", "prefix_hit_share", share),
+    Told("GPU memory reserved", "kv_used", "gpu", "memory_reserved_share", share),
     Told("KV used", "kv_used", "gpu", "kv_used_share", share, "kv_used_share_max"),
+    Told("KV live", "kv_fragmentation", "gpu", "kv_live_share", share),
     Told("KV fragmentation", "kv_fragmentation", "gpu", "kv_fragmentation", share),
     Told("paging implies", "kv_fragmentation", "gpu", "kv_paging_bound", share),
     Told("GPU busy", "gpu_busy", "gpu", "busy", share),
@@ -65,7 +67,7 @@ def _shown(point: Point, column: Told) -> Shown:
 
 
 def _why(point: Point, column: Told) -> str:
-    if column.name in ("kv_fragmentation", "kv_paging_bound"):
+    if column.term == "kv_fragmentation":
         return f"not measurable: {point.get('gpu', {}).get('kv_not_measurable', 'no samples of the engine')}"
     return "the source does not tell it, or too few samples fell into the window"
 

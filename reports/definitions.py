@@ -118,14 +118,16 @@ DEFINITIONS: dict[str, Definition] = {
     "kv_used": Definition(
         "KV used",
         "blocks in use / blocks of the pool",
-        "The engine's KV memory that is allocated to sequences: the mean over a window's samples and the highest.",
+        "The engine's KV memory that is allocated to sequences: the mean over a window's samples and the highest. "
+        "Reserved: what the engine takes of the GPU's memory for weights and pool, as it is configured.",
     ),
     "kv_fragmentation": Definition(
         "internal fragmentation",
         "1 − live / allocated",
-        "Part of the allocated KV memory that holds no token. Live: prompt and what was generated so far, of our "
-        "requests past their first token. Only where nothing waited, was preempted or shared, on one engine, from 10 "
-        "samples on. Beside it what paging implies: the unused ends of last blocks, Σ(⌈L/b⌉·b − L) / Σ⌈L/b⌉·b.",
+        "Part of the allocated KV memory that holds no token. Live, as a share of the pool: prompt and what was "
+        "generated so far, of our requests past their first token. Only where nothing waited, was preempted or shared, "
+        "on one engine, from 10 samples on. Beside it what paging implies: the unused ends of last blocks, "
+        "Σ(⌈L/b⌉·b − L) / Σ⌈L/b⌉·b.",
     ),
     "gpu_busy": Definition(
         "GPU busy",

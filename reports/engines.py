@@ -10,7 +10,10 @@ import numpy as np
 from reports.measured import Measured
 
 ADDED = ("preemptions", "input_tokens", "output_tokens", "requests", "energy_j")  # over blocks; others are averaged
-KV = ("kv_used_share", "kv_used_share_max", "kv_live_share", "kv_fragmentation", "kv_paging_bound", "kv_not_measurable")
+KV = (
+    "memory_reserved_share", "kv_used_share", "kv_used_share_max", "kv_live_share", "kv_fragmentation",
+    "kv_paging_bound", "kv_not_measurable",
+)  # fmt: skip
 
 
 def engine_figures(steps: Sequence[Measured]) -> dict[str, Any]:

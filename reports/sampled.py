@@ -117,6 +117,9 @@ def server_figures(engines: Sequence[pd.DataFrame]) -> dict[str, Any]:
     if shares:
         figures["kv_used_share"] = float(np.mean([share.mean() for share in shares]))
         figures["kv_used_share_max"] = float(max(share.max() for share in shares))
+    reserved = [part["reserved_share"].mean() for part in engines if part["reserved_share"].notna().any()]
+    if reserved:
+        figures["memory_reserved_share"] = float(np.mean(reserved))
     counted = {name: _counted(part[name] for part in engines) for name in COUNTERS}
     figures |= {name: value for name, value in counted.items() if value is not None and name[:6] != "prefix"}
     if counted["prefix_queries"]:

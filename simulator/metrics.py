@@ -23,6 +23,7 @@ REQUEST = (
     0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0, 960.0,
     1920.0, 7680.0,
 )  # fmt: skip
+RESERVED = 0.98  # share of the simulated GPU's memory that is weights and pool (simulator/gpu.py)
 FINISHES = ("stop", "length", "abort", "error", "repetition")
 
 
@@ -123,7 +124,7 @@ class Metrics:
                 yield from _head(name, kind)
                 yield f"vllm:{name}{{{labels}}} {value}"
         yield from _head("cache_config_info", "gauge")
-        pool = f'block_size="{BLOCK_TOKENS}",num_gpu_blocks="{self._kv_blocks}"'
+        pool = f'block_size="{BLOCK_TOKENS}",gpu_memory_utilization="{RESERVED}",num_gpu_blocks="{self._kv_blocks}"'
         yield f"vllm:cache_config_info{{{labels},{pool}}} 1.0"
         yield "# HELP process_start_time_seconds Start time of the process since unix epoch in seconds."
         yield "# TYPE process_start_time_seconds gauge"

@@ -22,8 +22,8 @@ vllm:prompt_tokens_total{engine="0",model_name="m"} 1000.0
 vllm:prompt_tokens_total{engine="1",model_name="m"} 24.0
 vllm:request_success_total{engine="0",finished_reason="stop",model_name="m"} 5.0
 vllm:request_success_total{engine="0",finished_reason="length",model_name="m"} 6.0
-vllm:cache_config_info{block_size="16",engine="0",num_gpu_blocks="1000"} 1.0
-vllm:cache_config_info{block_size="16",engine="1",num_gpu_blocks="500"} 1.0
+vllm:cache_config_info{block_size="16",engine="0",gpu_memory_utilization="0.9",num_gpu_blocks="1000"} 1.0
+vllm:cache_config_info{block_size="16",engine="1",gpu_memory_utilization="0.8",num_gpu_blocks="500"} 1.0
 vllm:time_to_first_token_seconds_bucket{engine="0",le="0.001",model_name="m"} 7.0
 process_start_time_seconds 1.7e+09
 """
@@ -49,8 +49,20 @@ def test_a_page_of_several_engines_adds_up() -> None:
     """Running, waiting and counters are sums, the KV share a mean, the pool is blocks x tokens of all."""
     assert engine_figures(VLLM) == {
         "running": 7.0, "waiting": 1.0, "kv_used_share": 0.5, "input_tokens": 1024.0, "requests": 11.0,
-        "started_s": 1.7e9, "pool_tokens": 24_000.0, "block_tokens": 16.0,
+        "started_s": 1.7e9, "pool_tokens": 24_000.0, "block_tokens": 16.0, "reserved_share": pytest.approx(0.85),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("label", ["num_gpu_blocks", "block_size", "gpu_memory_utilization"])
+@pytest.mark.parametrize("value", ["None", ""])
+def test_what_one_engine_of_a_page_does_not_tell_is_absent(label: str, value: str) -> None:
+    """vLLM writes None where nothing is configured: neither a pool nor a share is made of the other engine's alone."""
+    page = VLLM.replace(f'{label}="16"', f'{label}="{value}"', 1) if label == "block_size" else VLLM
+    page = page.replace(f'{label}="1000"', f'{label}="{value}"').replace(f'{label}="0.9"', f'{label}="{value}"')
+    found = engine_figures(page)
+
+    assert ("pool_tokens" in found) == (label == "gpu_memory_utilization")
+    assert ("reserved_share" in found) == (label != "gpu_memory_utilization")
 
 
 def test_another_engine_has_the_same_figures_by_other_names() -> None:

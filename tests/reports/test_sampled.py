@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from exporters.files import StepRecord
 from exporters.sample import Step
-from exporters.server import ENGINE, GPU
+from exporters.server import ENGINE, GPU, MEMORY
 from reports.memory import Held
 from reports.sampled import at, distinct, gpu_figures, server_figures
 
@@ -89,7 +89,7 @@ def test_a_source_that_is_not_renewed_is_one_sample() -> None:
 
 
 def engine(**columns: object) -> pd.DataFrame:
-    frame = pd.DataFrame({name: np.full(21, np.nan) for name in ENGINE})
+    frame = pd.DataFrame({name: np.full(21, np.nan) for name in (*ENGINE, *MEMORY)})
     frame["at_ns"], frame["error_s"] = np.arange(100 * S, 110 * S + 1, S // 2), 0.002
     return frame.assign(**columns)
 
@@ -98,13 +98,13 @@ def test_what_an_engine_counted_is_last_minus_first() -> None:
     """Over two instances: sums of counters and of running requests; hit share from the counters, not a mean."""
     up = np.linspace(0, 200, 21)
     one = engine(running=3.0, waiting=0.0, kv_used_share=0.2, output_tokens=1000 + up)
-    one = one.assign(prefix_queries=up, prefix_hits=up / 4)
+    one = one.assign(prefix_queries=up, prefix_hits=up / 4, reserved_share=0.9)
     other = engine(running=1.0, waiting=2.0, kv_used_share=0.6, output_tokens=up / 2)
     other = other.assign(prefix_queries=up, prefix_hits=0.0)
     assert server_figures([one, other]) == {
         "instances": 2, "samples": 21, "error_s": 0.002, "running": 4.0, "running_max": 3.0, "waiting": 2.0,
         "waiting_max": 2.0, "kv_used_share": pytest.approx(0.4), "kv_used_share_max": 0.6, "output_tokens": 300.0,
-        "prefix_hit_share": 0.125,
+        "prefix_hit_share": 0.125, "memory_reserved_share": pytest.approx(0.9),
     }  # fmt: skip
 
 
