@@ -78,7 +78,7 @@ class Inbox:
         self.on_hello: Callable[[str], None] = lambda _: None
         self.on_stranger: Callable[[str, str], None] = lambda *_: None  # a worker of another version, and which
         self.on_chunks: Callable[[str, bytes], None] = lambda *_: None
-        self.on_report: Callable[[Delta], None] | None = None  # who else is to hear what has come
+        self.on_report: list[Callable[[Delta], None]] = []  # who else is to hear what has come
         self.answers: dict[str, Answer] = {}
         self.known: set[str] = set()  # workers that have introduced themselves
         self.strangers: dict[str, str] = {}  # versions of workers of other versions: nothing that they say counts
@@ -149,8 +149,8 @@ class Inbox:
         self.tally.merge_packed(delta.tally)
         self.recent.add(account.heard_s, delta.rows, delta.failed)
         self._on_delta(delta)
-        if self.on_report is not None:
-            self.on_report(delta)
+        for hear in self.on_report:
+            hear(delta)
 
     def on_piece(self, environment: object, msg: Any, **_: object) -> None:  # noqa: ARG002 (Locust's signature)
         """Hand on the next piece of a worker's file of stamps."""

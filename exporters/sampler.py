@@ -1,7 +1,8 @@
 """The sampler: a process beside the master that reads the engines' and the GPUs' /metrics while a run lasts.
 
 It is a process of its own because parsing a page would hold up the hub that stamps chunks. It begins with one line of
-JSON on stdin, `{"directory", "hz", "targets": [Target, ...]}`, tells the master of restarts by lines of JSON on stdout,
+JSON on stdin, `{"directory", "hz", "targets": [Target, ...]}`, tells the master of restarts and of the last readings by
+lines of JSON on stdout,
 and ends when stdin does: when the run is over, or its master is gone. Samples go to `server.parquet`, `gpu.parquet`.
 """
 
@@ -27,7 +28,9 @@ from exporters.samples import SampleLog, finish
 from exporters.server import READERS, PageError, went_back
 
 TIMEOUT_S, WRITE_EVERY_S, LOOK_UP_EVERY_S = 2.0, 1.0, 15.0
+SHOWN = ("running", "waiting", "kv_used_share", "busy", "power_w")  # of a reading that a person may watch
 LONGEST_PAGE = 16 << 20
+READING = "reading"  # what a line tells that is no Event
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -186,12 +189,21 @@ def _write(waiting: queue.SimpleQueue[tuple[str, list[dict[str, Any]]]], logs: d
         gathered[kind] += samples
     for kind, samples in gathered.items():
         logs[kind].append(samples)
+        _show(samples)
+
+
+def _show(samples: list[dict[str, Any]]) -> None:
+    """Tell the last reading of each engine and GPU."""
+    last = {(one["arm"], one["instance"], one["gpu"]): one for one in samples}
+    for (arm, instance, gpu), one in last.items():
+        figures = {name: one[name] for name in SHOWN if one.get(name) is not None}
+        _tell({"what": READING, "arm": arm, "where": f"{instance} {gpu}".strip(), "figures": figures})
 
 
 _TELLING = threading.Lock()
 
 
-def _tell(event: Event) -> None:
+def _tell(event: Event | dict[str, Any]) -> None:
     with _TELLING:
         print(json.dumps(msgspec.to_builtins(event)), flush=True)  # noqa: T201 (the master reads it)
 

@@ -54,6 +54,8 @@ def enlist(environment: Any, **_: object) -> None:
 
     environment.events.quitting.add_listener(leave)
     if isinstance(runner, locust.runners.WorkerRunner):
+        # Its users are gone by then: else it would be away for another stop_timeout, and the next run wait for it.
+        environment.events.test_stop.add_listener(lambda **_: setattr(environment, "stop_timeout", 0.0))
         # Through the hub: a KeyboardInterrupt would strike any greenlet, and lose its rows.
         gevent.signal_handler(signal.SIGINT, lambda: gevent.spawn(leave).link(lambda _: runner.quit()))
         if environment.parsed_options is not None and (environment.parsed_options.processes or 0) > 1:

@@ -15,6 +15,14 @@ def add_options(parser: Any, **_: object) -> None:
         help="scenario file (TOML): what is asked of which services; presets are in scenarios/",
     )
     parser.add_argument(
+        "--scenarios",
+        env_var="TOKENSWARM_SCENARIOS",
+        default="",
+        metavar="DIR",
+        include_in_web_ui=False,
+        help="more scenario files that the page /llm may start, beside the presets",
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],

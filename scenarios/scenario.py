@@ -234,3 +234,10 @@ class Scenario(Frozen, frozen=True):
     slo: Slo = Slo()
     compare: Compare = Compare()
     cost: Cost | None = None
+
+    @property
+    def shape(self) -> str:
+        """The shape that leads it: search and soak where they are given, arrivals by rate, else the ladder."""
+        if self.search is not None or self.soak is not None:
+            return "search" if self.search is not None else "soak"
+        return "arrivals" if self.ladder.rate else "ladder"

@@ -11,6 +11,7 @@ from scenarios.scenario import Scenario
 from shapes._crew import Crew
 from shapes._plan import Pass, Rung
 from shapes._soak import SoakTime
+from shapes._steering import Steering
 
 Wait = Callable[[Callable[[], bool], float], bool]
 GRACE_S = 35.0  # what a worker may need beyond a request's own deadline to answer
@@ -21,8 +22,9 @@ class ClosedLoop:
 
     open_loop = False
 
-    def __init__(self, scenario: Scenario, crew: Crew, wait: Wait) -> None:
-        self._scenario, self._crew, self._wait = scenario, crew, wait
+    def __init__(self, scenario: Scenario, crew: Crew, wait: Wait, steering: Steering) -> None:
+        self._scenario, self._crew, self._wait, self._steering = scenario, crew, wait, steering
+        self._full = True  # the last window
         self._spreads: dict[tuple[int, str, int], float] = {}
         self._time = SoakTime()
 
@@ -50,7 +52,7 @@ class ClosedLoop:
         cell = step.cell.name if step.cell else step.workload
         spread = self._spreads.setdefault((step.block, cell, step.concurrency), e2e_s)
         self._crew.command("settle", spread_s=spread, firsts=self._crew.firsts())
-        if self._wait(self._crew.answered, self._scenario.request.timeout + GRACE_S + spread):
+        if self._wait(self._unless_cut(self._crew.answered), self._scenario.request.timeout + GRACE_S + spread):
             return []
         return ["not every user finished a first request in time: raise [request] timeout or lower the rung"]
 
@@ -64,16 +66,24 @@ class ClosedLoop:
         window = self._scenario.window
         self._crew.command("window", turns=window.turns, min_requests=window.min_requests)
         opened = time.monotonic()
-        full = self._wait(self._crew.answered, window.max)
-        if step.requests is None:
-            self._wait(lambda: False, min(window.duration, window.max) - (time.monotonic() - opened))
-        return () if full else ("few",)
+        cut = self._steering.cut
+        self._wait(self._unless_cut(self._crew.answered), window.max)
+        enough = self._crew.answered()
+        left_s = min(window.duration, window.max) - (time.monotonic() - opened)
+        self._full = not (step.requests is None and self._wait(cut, left_s)) and (enough or not cut())
+        self._wait(lambda: cut() or not self._steering.held, self._scenario.limits.max_duration)
+        return () if enough or self._crew.answered() else ("few",)
+
+    def _unless_cut(self, done: Callable[[], bool]) -> Callable[[], bool]:
+        """Whether it is done, or a person wants no more of it."""
+        return lambda: done() or self._steering.cut()
 
     def held(self, rung: Rung) -> list[str]:
         """What was wrong with the load when the window closed."""
+        by_hand = self._steering.faults(self._full)
         if self._crew.runner.user_count == _users(rung):
-            return []
-        return [f"{self._crew.runner.user_count} users instead of {_users(rung)} at the window's end"]
+            return by_hand
+        return [*by_hand, f"{self._crew.runner.user_count} users instead of {_users(rung)} at the window's end"]
 
     def tail(self, rung: Rung) -> None:
         """Close the window; the load is held, or in a soak becomes at once what follows."""

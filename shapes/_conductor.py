@@ -24,6 +24,7 @@ from shapes._manifest import utc
 from shapes._open import OpenLoop
 from shapes._plan import Pass, Rung
 from shapes._progress import RunProgress
+from shapes._steering import Steering
 from shapes._switch import Switch
 
 REST_SAMPLES = 3  # of which two are there for certain, whenever the first is taken
@@ -35,6 +36,7 @@ class RunLog(Protocol):
     """Who is told how far the run is, keeps what it brought, and may end it."""
 
     progress: RunProgress
+    steering: Steering
 
     def keep(self, records: Sequence[StepRecord]) -> None:
         """Keep the records of steps that shared their window, together."""
@@ -60,9 +62,11 @@ class Conductor:
         log: RunLog,
     ) -> None:
         self.scenario, self.crew, self.progress = scenario, crew, log.progress
-        self._switch, self._log = switch, log
+        self._switch, self._log, self._steering = switch, log, log.steering
         self._loop: ClosedLoop | OpenLoop  # of this pass
-        self._loops = {loop.open_loop: loop(scenario, crew, self._wait) for loop in (ClosedLoop, OpenLoop)}
+        self._loops = {
+            loop.open_loop: loop(scenario, crew, self._wait, log.steering) for loop in (ClosedLoop, OpenLoop)
+        }
         self._e2e_s = 0.0  # last known, of this pass
 
     def run(self, passes: Iterable[Pass]) -> None:
@@ -76,13 +80,13 @@ class Conductor:
         self.progress.phase(pass_.steps[0], "switch")
         self._switch.to(pass_.arms, pass_.swapped)
         self._warm_up(pass_)
-        for rung in pass_.rungs:
+        for rung in self._steering.rungs(pass_):
             for attempt in _attempts(rung, self.scenario.window.retries):
                 records = self._rung(attempt)
                 self._log.keep(records)
                 for record in records:
                     self.progress.done(record)
-                if all(record.valid for record in records):
+                if all(record.valid for record in records) or self._steering.cut():
                     break
         self.drain()
         self._rest()
@@ -128,14 +132,14 @@ class Conductor:
         self._gather()
         self.crew.inbox.begin_rung([step.id for step in rung])
         started, took, changes, loop = utc(), _Stopwatch(), self.crew.watch(), self._loop
-        self.progress.phase(rung[0], "fill")
+        self._phase(rung[0], "fill")
         faults = loop.fill(rung, self._e2e_s)
         took.lap("fill")
-        self.progress.phase(rung[0], "settle")
+        self._phase(rung[0], "settle")
         faults += loop.settle(rung[0], self._e2e_s)
         took.lap("settle")
         opened = time.time_ns()
-        self.progress.phase(rung[0], "window")
+        self._phase(rung[0], "window")
         self._log.window_opens(rung[0])
         marks = loop.window(rung[0])
         closed = time.time_ns()
@@ -164,13 +168,17 @@ class Conductor:
         self.crew.forget_missing()
 
     def _tail(self, rung: Rung, faults: list[str]) -> list[Answer]:
-        self.progress.phase(rung[0], "tail")
+        self._phase(rung[0], "tail")
         self._loop.tail(rung)
         if not self._wait(self.crew.answered, self._deadline_s()):
             faults.append("not every worker reported the end of its requests: look at the workers' logs")
         answers = list(self.crew.answers().values())
         faults.extend(fault for answer in answers for fault in answer.faults)
         return answers
+
+    def _phase(self, step: Step, name: str) -> None:
+        self.progress.phase(step, name)
+        self._steering.phase(name)
 
     def _records(self, rung: Rung, life: _Life) -> list[StepRecord]:
         means = [mean for step in rung if (mean := self.crew.inbox.tally.step(step.id).e2e.mean) is not None]
@@ -197,7 +205,7 @@ class Conductor:
             close_ns=life.closed,
             valid=not why,
             why_invalid=tuple(why),
-            marks=(*life.marks, "swapped") if self.crew.order.swapped else life.marks,
+            marks=(*life.marks, *self._steering.marks(), *(("swapped",) if self.crew.order.swapped else ())),
             tally=tally.to_wire(),
             client={name: _mean_fact(life.answers, name) for name in ("cpu", "steal")},
             workers=parts,

@@ -71,6 +71,10 @@ class Crew:
         environment.runner.register_message(ROWS, self.inbox.on_rows)
         environment.runner.register_message(CHUNKS, self.inbox.on_piece)
 
+    def wake(self) -> None:
+        """Have whoever waits look again."""
+        self._woken.set()
+
     @property
     def runner(self) -> Any:
         """Locust's runner."""

@@ -74,13 +74,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def shape_of(scenario: Scenario) -> str:
-    """The entry file of the shape that leads it."""
-    if scenario.search is not None or scenario.soak is not None:
-        return "search" if scenario.search is not None else "soak"
-    return "arrivals" if scenario.ladder.rate else "ladder"
-
-
 def locust_options(scenario: Scenario, directory: Path) -> list[str]:
     """Entry files by the arms' api; Locust's own output goes into the run directory, not onto the terminal."""
     quiet = ["--headless", "--only-summary", "--logfile", str(directory / "locust.log")]
@@ -92,4 +85,4 @@ def entries_of(scenario: Scenario) -> str:
     api = next(iter(scenario.arms.values())).api
     chat = "conversation" if scenario.conversation else ENTRIES.get(api, "chat")
     entry = "service" if looks_inside(scenario) else chat
-    return f"{ROOM / 'locustfiles' / entry}.py,{ROOM / 'shapes' / shape_of(scenario)}.py"
+    return f"{ROOM / 'locustfiles' / entry}.py,{ROOM / 'shapes' / scenario.shape}.py"

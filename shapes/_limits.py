@@ -25,6 +25,11 @@ class Spend:
         self._sizes = sizes
         self.money = 0.0
 
+    @property
+    def priced(self) -> bool:
+        """Whether any arm has a price."""
+        return any(price is not None for price in self._prices.values())
+
     def add(self, arm: str, spent: Spent) -> None:
         """Book requests of an arm."""
         price = self._prices.get(arm)

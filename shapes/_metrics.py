@@ -33,7 +33,7 @@ class MasterMetrics:
             users=lambda: environment.runner.user_count,
             fleet=lambda: of_workers(inbox.accounts, *there()),
         )
-        inbox.on_report = self._swarm.reported
+        inbox.on_report.append(self._swarm.reported)
         if port is not None:
             self._listen(options.metrics_host, port, self._swarm)
         if web is not None:

@@ -21,6 +21,7 @@ from shapes._closed import GRACE_S, Wait
 from shapes._crew import Crew
 from shapes._plan import Pass, Rung
 from shapes._soak import SoakTime
+from shapes._steering import Steering
 
 WARM_UP_USERS = 64  # at most; one for each request a second of the top rung
 
@@ -30,7 +31,7 @@ class OpenLoop:
 
     open_loop = True
 
-    def __init__(self, scenario: Scenario, crew: Crew, wait: Wait) -> None:
+    def __init__(self, scenario: Scenario, crew: Crew, wait: Wait, _steering: Steering) -> None:
         self._scenario, self._crew, self._wait = scenario, crew, wait
         self._settle_s = self._window_s = 0.0
         self._time = SoakTime()

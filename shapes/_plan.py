@@ -43,6 +43,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     passes: tuple[Pass, ...]
     at_most: bool = False  # a search decides as it goes, and may end sooner
+    by_hand: bool = False  # the loads are those that a person asks for as it goes
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -122,6 +122,37 @@ def describe(record: StepRecord) -> str:
 
 def time_left(began: float, done: int, steps: int, expected_s: float) -> str:
     """Minutes and seconds, from the pace so far, or from the plan's estimate before the third step."""
-    spent = time.monotonic() - began
-    left = spent / done * (steps - done) if done >= 3 else max(expected_s - spent, 0.0)
+    left = seconds_left(time.monotonic() - began, done, steps, expected_s)
     return f"{int(left) // 60}:{int(left) % 60:02d}"
+
+
+def seconds_left(spent: float, done: int, steps: int, expected_s: float) -> float:
+    """Seconds from the pace so far, or from the plan's estimate before the third step."""
+    return spent / done * (steps - done) if done >= 3 else max(expected_s - spent, 0.0)
+
+
+class Both:
+    """Two who are told the same."""
+
+    def __init__(self, first: RunProgress, second: RunProgress) -> None:
+        self._told = first, second
+
+    def found(self, findings: list[Any]) -> None:
+        """The check's findings."""
+        for one in self._told:
+            one.found(findings)
+
+    def phase(self, step: Step | None, phase: str) -> None:
+        """A phase begins."""
+        for one in self._told:
+            one.phase(step, phase)
+
+    def done(self, record: StepRecord) -> None:
+        """A step is over."""
+        for one in self._told:
+            one.done(record)
+
+    def close(self) -> None:
+        """The run is over."""
+        for one in self._told:
+            one.close()

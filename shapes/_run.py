@@ -30,6 +30,7 @@ from shapes._progress import RunProgress
 from shapes._pushing import Pushing
 from shapes._sampling import Sampling
 from shapes._search import searching
+from shapes._steering import Action, Levels, Steering
 from shapes._switch import Switch
 
 MUSTER_TIMEOUT_S, PREPARE_TIMEOUT_S = 60.0, 300.0
@@ -58,6 +59,9 @@ class LoadRun:
         self.run_id = directory.name
         self._writer: RunWriter | None = None
         self._records: list[StepRecord] = []
+        options, woken = crew.environment.parsed_options, crew.wake
+        self.steering = Levels(scenario, woken, options) if plan.by_hand else Steering(scenario, woken)
+        self.steering.on_action = self._acted
         self._spend = Spend(scenario)
         self._sampling = Sampling(scenario, directory)
         self._pushing = Pushing(crew.environment.parsed_options, crew.metrics, directory)
@@ -112,13 +116,24 @@ class LoadRun:
         told = self._sampling.told[:MOST_TOLD]
         counted = {"rows": self.crew.inbox.rows, "fleet": self._fleet()}
         ended = {"ended": utc(), "stopped": stopped, **counted, "sampler": told, "copies": self.copying.account()}
-        ended |= self._disturbed() | ({"pushes": self._pushing.account} if self._pushing.account else {})
+        ended |= (
+            self._by_hand() | self._disturbed() | ({"pushes": self._pushing.account} if self._pushing.account else {})
+        )
         for write in (lambda writer: writer.update(ended), RunWriter.finish):
             try:
                 write(self._writer)
             except RecordError as error:
                 self.unfinished = str(error)
         self.progress.close()
+
+    @property
+    def spent(self) -> float | None:
+        """API money spent so far; None without a price."""
+        return self._spend.money if self._spend.priced else None
+
+    def readings(self) -> tuple[dict[str, Any], ...]:
+        """The last readings of engines and GPUs."""
+        return self._sampling.readings()
 
     @property
     def opened(self) -> bool:
@@ -150,7 +165,9 @@ class LoadRun:
 
     def _open(self, checked: Checked, resumed: bool) -> None:
         if resumed:
-            self._records = Run.open(self.directory).steps
+            old = Run.open(self.directory)
+            self._records = old.steps
+            self.steering.actions[:0] = msgspec.convert(old.manifest.get("actions", []), list[Action])
             self._writer = RunWriter.reopen(self.directory)
         else:
             self._writer = RunWriter.create(
@@ -188,6 +205,19 @@ class LoadRun:
         """A window opens; what is to disturb a soak begins with its first."""
         if step.stretch is not None and step.stretch.begin == 0:
             self._disturbing.begin(step)
+
+    def _acted(self) -> None:
+        if self._writer is None or self._closed:
+            return
+        try:
+            self._writer.update(self._by_hand())
+        except RecordError as error:
+            self._unwritable = str(error)
+
+    def _by_hand(self) -> dict[str, Any]:
+        """What a person did."""
+        actions = self.steering.actions
+        return {"actions": [msgspec.to_builtins(action) for action in actions]} if actions else {}
 
     def _disturbed(self) -> dict[str, Any]:
         return {"disturbances": self._disturbing.told} if self._disturbing.told else {}

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from exporters.sampler import READING
 from scenarios.scenario import Scenario
 from shapes._beside import Beside, Message
 
@@ -19,10 +20,11 @@ class Sampling:
     """The sampler of one run, from `start` to `stop`; without addresses to sample there is none."""
 
     def __init__(self, scenario: Scenario, directory: Path) -> None:
-        self._work = {"directory": str(directory), "hz": scenario.sampling.hz, "targets": targets(scenario)}
+        self._work = {"directory": str(directory.resolve()), "hz": scenario.sampling.hz, "targets": targets(scenario)}
         self._log = directory / "sampler.log"
         self._sampler: Beside | None = None
         self.told: list[Message] = []  # everything that the sampler found worth telling
+        self._readings: dict[tuple[str, str], Message] = {}
 
     def start(self) -> None:
         """Begin to sample."""
@@ -40,6 +42,10 @@ class Sampling:
             and event["since_ns"] <= closed_ns and event["until_ns"] >= opened_ns
         ]  # fmt: skip
 
+    def readings(self) -> tuple[Message, ...]:
+        """The last of each engine and GPU: arm, where, figures."""
+        return tuple(self._readings.values())
+
     def stop(self) -> None:
         """Let the sampler write what it has, and end."""
         sampler, self._sampler = self._sampler, None
@@ -47,6 +53,9 @@ class Sampling:
             log.warning("the sampler of engines and GPUs did not end well: look at %s", self._log)
 
     def _heard(self, event: Message) -> None:
+        if event["what"] == READING:
+            self._readings[event["arm"], event["where"]] = event
+            return
         self.told.append(event)
         why = f": {event['why']}" if event.get("why") else ""
         log.warning("%s at %s (%s)%s", event["what"], event["instance"], event["arm"], why)

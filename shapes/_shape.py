@@ -23,6 +23,7 @@ from shapes._plan import Plan, make_plan
 from shapes._prices import asked
 from shapes._progress import make_progress
 from shapes._run import Destination, LoadRun, remaining, write_report
+from shapes._web import Watch, watch
 
 USAGE, STOPPED = 2, 4  # exit codes: a configuration that cannot run, a run that proved nothing
 
@@ -53,6 +54,7 @@ class PlannedShape(LoadTestShape):
         self.run: LoadRun | None = None
         self._ending: gevent.Greenlet | None = None
         self.crew: Crew | None = None
+        self._watch: Watch | None = None
         self._given = Given()
         self._signalled = False
         events.init.add_listener(self._attend)
@@ -73,9 +75,13 @@ class PlannedShape(LoadTestShape):
                 self._end(str(error))
             else:
                 self.run, environment.process_exit_code = None, USAGE
+                if self._watch is not None:
+                    self._watch.live.failed(str(error))
         except gevent.GreenletExit:  # a stop by hand, or Locust's own when the last worker is gone
             there = self._signalled or (self.crew is not None and self.crew.present())
-            self._end("interrupted" if there else "the last worker was lost: look at the workers' logs")
+            by_hand = self.run is not None and self.run.steering.stopped and not self._signalled
+            left = "stopped by hand" if by_hand else "interrupted"
+            self._end(left if there else "the last worker was lost: look at the workers' logs")
             raise
         else:
             self._end(None)
@@ -84,10 +90,13 @@ class PlannedShape(LoadTestShape):
         options = environment.parsed_options
         scenario, plan, directory = self._asked(options)
         log.info("run directory: %s", directory)
-        progress = make_progress(plan, estimate(plan, scenario).seconds)
+        expected_s = estimate(plan, scenario).seconds
+        progress = make_progress(plan, expected_s)
         assert self.crew is not None
         destination = Destination(directory, self._given.copy_to)
         self.run, self._ending = LoadRun(self.crew, scenario, plan, destination, progress), None
+        if self._watch is not None:
+            self.run.progress = self._watch.begin(type(self).__name__.lower(), expected_s, self.run)
         environment.stop_timeout = max(environment.stop_timeout or 0.0, scenario.request.timeout + 5.0)
         self.run.lead(environment.tokenswarm_services, resumed=bool(self._given.resume))
 
@@ -100,9 +109,14 @@ class PlannedShape(LoadTestShape):
             if scenario.soak is not None:
                 raise ScenarioError("a soak cannot be resumed, since its time went on without it: run it again")
             return scenario, remaining(self.plan(scenario), old), Path(given.resume)
+        posted = self._watch.taken() if self._watch is not None else None
+        if posted is not None:
+            return posted.scenario, posted.plan, new_directory(posted.scenario.name)
         if not options.scenario:
             raise ScenarioError("no scenario: add --scenario FILE (presets are in scenarios/)")
         scenario = asked(options.scenario, given.set)
+        if self._watch is not None:
+            self._watch.may_start(options.scenario, scenario)
         plan = self.plan(scenario)
         refused = refusal(estimate(plan, scenario), scenario)
         if refused:
@@ -114,6 +128,7 @@ class PlannedShape(LoadTestShape):
         if isinstance(environment.runner, WorkerRunner) or environment.shape_class is not self:
             return
         self.crew = Crew(environment)
+        self._watch = watch(environment)
         options = environment.parsed_options
         self._given = Given(tuple(options.set or ()), options.out, options.resume, options.copy_to)
         environment.events.quitting.add_listener(lambda **_: self._end("interrupted"))
@@ -141,6 +156,8 @@ class PlannedShape(LoadTestShape):
     def _finish(self, run: LoadRun, stopped: str | None) -> None:
         """End the run, then write its report; the verdict's exit code becomes Locust's."""
         assert self.runner is not None, "a run has a runner"
+        if self._watch is not None:
+            self._watch.live.ending()
         run.end(stopped)
         if run.unfinished is not None:
             kept = f"what was measured is kept: `tokenswarm report {run.directory}`, when that can be written to"
@@ -155,6 +172,8 @@ class PlannedShape(LoadTestShape):
         else:
             print(f"tokenswarm: {stopped} before anything was measured", file=sys.stderr)  # noqa: T201
             self.runner.environment.process_exit_code = STOPPED
+        if self._watch is not None:
+            self._watch.live.ended(stopped, (run.directory / "report.html").exists())
 
 
 def new_directory(name: str) -> Path:

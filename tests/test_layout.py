@@ -14,7 +14,7 @@ import pytest
 from scenarios.scenario import APIS
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("scenarios", "locustfiles", "shapes", "exporters", "reports", "simulator")
+ROOMS = ("scenarios", "locustfiles", "shapes", "exporters", "reports", "simulator", "web")
 WIRE_PACKAGES = {"gevent", "httptools", "msgspec", "tiktoken"}
 GPU = (
     "gpu", "gpu_devices", "gpu_fields", "gpu_health", "gpu_integral", "gpu_processes", "gpu_roster",
@@ -42,6 +42,9 @@ FLOORS: list[tuple[str, set[str], set[str]]] = [
     ("shapes._words", set(), {"typer"}),
     ("shapes._progress", {"scenarios", "exporters"}, {"rich"}),
     ("shapes._prices", {"scenarios"}, {"msgspec", "genai_prices"}),
+    ("shapes._web", {"scenarios", "exporters", "web"}, {"gevent", "msgspec", "flask", "locust"}),
+    ("web.bundle", set(), {"vl_convert"}),
+    ("web.*", {"scenarios", "exporters"}, {"flask", "flask_login", "msgspec"}),
     ("shapes._preview", {"scenarios", "exporters"}, {"rich"}),
     ("shapes.*", {"scenarios", "exporters"}, {"locust", "gevent", "msgspec", "scipy"}),
     ("reports.export_files", {"exporters"}, {"pyarrow", "xlsxwriter"}),

@@ -119,7 +119,7 @@ def everything(side: str, workers: int = 8) -> SwarmMetrics:
         side, lambda: 33, lambda: of_workers(accounts, workers, workers) if side == MASTER else of_itself(9, 5.0)
     )
     inbox = Inbox(lambda _: None, lambda: None)
-    inbox.on_report = metrics.reported
+    inbox.on_report.append(metrics.reported)
     worker = Worker("w", inbox)
     steps = [step_of(arm, cell, rung) for arm in "ab" for cell in CELLS for rung in RUNGS]
     steps += [step_of(arm, None, 8) for arm in "ab"]
@@ -167,7 +167,7 @@ ROW = st.tuples(
 def test_counters_are_sums_over_rows(reports: list[list[tuple[Any, ...]]]) -> None:
     """However rows are spread over workers and reports, by point and outcome; what no row tells has no series."""
     inbox, metrics = Inbox(lambda _: None, lambda: None), master()
-    inbox.on_report = metrics.reported
+    inbox.on_report.append(metrics.reported)
     workers = [Worker(name, inbox) for name in ("w0", "w1")]
     metrics.ordered(order_of(None, "prepare"))
     outcomes, cached = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
@@ -194,7 +194,7 @@ def test_counters_are_sums_over_rows(reports: list[list[tuple[Any, ...]]]) -> No
 def test_histograms_are_those_of_the_tallies() -> None:
     """By arm alone, cumulative, with the exact sum and count; only ok requests of windows have a TTFT."""
     inbox, metrics = Inbox(lambda _: None, lambda: None), master()
-    inbox.on_report = metrics.reported
+    inbox.on_report.append(metrics.reported)
     worker, step = Worker("w", inbox), step_of("a", CELLS[0], 2)
     metrics.ordered(order_of(step))
     for ttft, outcome in ((0.003, "ok"), (0.07, "ok"), (0.3, "ok"), (60.0, "ok"), (0.004, "timeout")):

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from exporters.sampler import READING
 from exporters.samples import read_samples
 from simulator.llamacpp import free_port
 from simulator.process import served
@@ -36,10 +37,10 @@ def sampling(folder: Path, *urls: str, hz: float = 10) -> Iterator[subprocess.Po
 
 
 def ended(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
-    """Everything that it told, once its stdin has ended."""
+    """Everything that it told but its last readings, once its stdin has ended."""
     said, _ = process.communicate(timeout=20)
     assert process.returncode == 0
-    return [json.loads(line) for line in said.splitlines()]
+    return [event for line in said.splitlines() if (event := json.loads(line))["what"] != READING]
 
 
 def wait_until(done: Any, timeout: float = 20) -> None:
