@@ -11,6 +11,7 @@ from exporters.files import replace
 from exporters.record import RecordError, Run
 from reports.between import Beside, Differing, Side, beside, differences, sides_of
 from reports.definitions import name_of
+from reports.html import page
 from reports.markdown import render_tables
 from reports.search_tables import load_text
 from reports.tables import Column, Shown, Table, Tone, absent, label
@@ -34,7 +35,9 @@ def compare_runs(
     for table in tables:
         print_table(table, console)
     if markdown is not None:
-        replace(markdown, render_tables(CAUTION, tables).encode())
+        html = markdown.suffix == ".html"
+        text = page("between.html", caution=CAUTION, tables=tables) if html else render_tables(CAUTION, tables)
+        replace(markdown, text.encode())
 
 
 def compared(base: Path, candidate: Path, arm: str | None, under_test: Sequence[str]) -> list[Table]:

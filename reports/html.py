@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from reports import (
     added,
+    by_hand,
     charts,
     effects,
     latency,
@@ -161,6 +162,7 @@ def _trust(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
         "tokens": token_table(summary),
         "workers": swarm.workers_table(summary),
         "placement": swarm.placement_table(summary),
+        "by_hand": by_hand.actions_table(manifest),
         "checks": trust.checks_table(manifest.get("check") or []),
         "facts": trust.facts_table(summary, manifest),
     }

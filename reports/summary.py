@@ -11,6 +11,7 @@ from exporters.record import Run
 from reports import figures
 from reports.anomalies import anomalies
 from reports.arrivals import arrivals
+from reports.by_hand import led, left_alone, shown_at
 from reports.calls import calls_warnings, counted_calls, with_calls
 from reports.capacity import capacities, rung_slos
 from reports.compare import comparisons
@@ -58,7 +59,8 @@ def _figures(run: Run) -> dict[str, Any]:
     scenario, steps = run.scenario, measured_steps(run)
     textual = dependences(steps, scenario)
     searched, soaked = searches(steps, scenario), soaks(run, scenario)
-    planned = [step for step in steps if step.record.step.part is None]  # loads chosen by outcome compare nothing
+    alone = left_alone(steps)
+    planned = [step for step in alone if step.record.step.part is None]  # loads chosen by outcome compare nothing
     pairs = held_to_places(all_pairs(planned, scenario), scenario, run.manifest.get("aa"))
     pairs = judged_on_tasks(pairs, textual)
     isolated = isolation(run, steps, scenario)
@@ -66,13 +68,13 @@ def _figures(run: Run) -> dict[str, Any]:
         pairs, textual = [], []
     counted, life = counted_calls(run, steps, scenario), life_cycle(run, steps, scenario)
     spread, talked = spreads(run, steps, scenario), talks(run, steps, scenario)
-    compared, rungs = comparisons(pairs, scenario), rung_slos(steps, scenario)
+    compared, rungs = comparisons(pairs, scenario), rung_slos(alone, scenario)
     capacity = search_capacities(searched) if searched else capacities(rungs, scenario)
     cost = costs(Loads(steps, capacity, rungs), scenario, run.manifest["started"])
     waste = wasted(run, steps, scenario)
     seen = Evidence(
-        scenario, steps, compared, pairs, rungs, stopped_why(run.manifest), isolated, searched, soaked, cost,
-        scores(steps, cost, waste, scenario),
+        scenario, alone, compared, pairs, rungs, stopped_why(run.manifest), isolated, searched, soaked, cost,
+        scores(steps, cost, waste, scenario), led(steps),
     )  # fmt: skip
     counts = token_counts(run, steps)
     matrix = [step for step in steps if step.record.step.cell is not None]
@@ -199,6 +201,7 @@ def points(steps: Sequence[Measured]) -> list[dict[str, Any]]:
 
 def _point(place: tuple[Any, ...], steps: Sequence[Measured]) -> dict[str, Any]:
     arm, cell, _ = place
+    steps, by_hand = shown_at(steps)
     valid = counting(steps)
     figure: dict[str, Any] = {
         "arm": arm,
@@ -206,6 +209,7 @@ def _point(place: tuple[Any, ...], steps: Sequence[Measured]) -> dict[str, Any]:
         "concurrency": max(step.record.step.concurrency for step in steps),
         "blocks": len({(step.record.step.block, step.record.step.part) for step in steps}),
         "valid_blocks": len(valid),
+        **({"by_hand": True} if by_hand else {}),
     }
     if not valid:
         rate = steps[-1].record.step.rate

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reports import by_hand
 from reports.latency import load_shown
 from reports.tables import Column, Shown, Table, Tone, absent, cell_name, label
 from reports.units import ABSENT, count, duration, number, plain, share, span
@@ -29,7 +30,7 @@ def banners(summary: dict[str, Any], manifest: dict[str, Any]) -> list[str]:
         said.append(f"Partial run, stopped early{of}: {plain(manifest['stopped'])}.")
     elif manifest.get("started") and not manifest.get("ended"):
         said.append("Partial run: it was ended from outside, and holds what had been written by then.")
-    return said
+    return [*said, *by_hand.banner(manifest)]
 
 
 def _planned(manifest: dict[str, Any]) -> int | None:

@@ -38,6 +38,7 @@ class Evidence(msgspec.Struct, frozen=True):
     soaks: Sequence[dict[str, Any]] = ()
     cost: Costs | None = None
     scores: Sequence[dict[str, Any]] = ()  # of each arm that could be adopted
+    led: Sequence[Measured] = ()  # by hand: they are shown, and nothing is judged by them
 
 
 def verdict(evidence: Evidence) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def _invalid(evidence: Evidence) -> list[str]:
     if evidence.stopped is not None:
         return _ended_early(evidence)
     if not evidence.steps:
-        return ["No step was measured."]
+        return [] if evidence.led else ["No step was measured."]
     valid = {_place(step) for step in counting(evidence.steps)}
     if not valid:
         return ["No step is valid: see the reasons under the invalid steps."]
@@ -128,7 +129,20 @@ def _step_is_gated(step: Measured, evidence: Evidence) -> bool:
     return has_gate(evidence.scenario) and (place.cell is None or place.load <= evidence.scenario.ladder.at)
 
 
+def _led(evidence: Evidence) -> list[str]:
+    """Gated points that nothing but steps led by hand has measured."""
+    judged = {_place(step) for step in counting(evidence.steps)}
+    open_ = [step for step in evidence.led if _step_is_gated(step, evidence) and _place(step) not in judged]
+    if not open_:
+        return []
+    more = f", and {len(open_) - 1} more" if len(open_) > 1 else ""
+    return [f"{open_[0].record.step.id} was led by hand{more}: that gates nothing; run the scenario by its plan."]
+
+
 def _open_questions(evidence: Evidence) -> list[str]:
+    led = _led(evidence)
+    if led:
+        return led
     if any(one["state"] != "found" for one in evidence.searches):
         return [found_sentence(one) for one in evidence.searches]
     if evidence.soaks:

@@ -178,7 +178,7 @@ class Conductor:
 
     def _phase(self, step: Step, name: str) -> None:
         self.progress.phase(step, name)
-        self._steering.phase(name)
+        self._steering.phase(name, step.id)
 
     def _records(self, rung: Rung, life: _Life) -> list[StepRecord]:
         means = [mean for step in rung if (mean := self.crew.inbox.tally.step(step.id).e2e.mean) is not None]

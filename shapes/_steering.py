@@ -45,7 +45,7 @@ class Steering:
         self.actions: list[Action] = []
         self.on_action: Callable[[], None] = lambda: None
         self.held = self.finishing = False
-        self._phase = ""
+        self._phase = self._step = ""
         self._rung: Rung | None = None
         self._index = self._last = 0
         self._renew()
@@ -71,9 +71,9 @@ class Steering:
             self._index = max(self._index + (self._move or 1), 0)
         self._rung = None
 
-    def phase(self, name: str) -> None:
-        """A phase of the present rung begins, or of none."""
-        self._phase = name
+    def phase(self, name: str, step: str = "") -> None:
+        """A phase of the present rung begins, in this try of its step."""
+        self._phase, self._step = name, step
 
     def cut(self) -> bool:
         """Whether the present rung is to end at once."""
@@ -136,7 +136,7 @@ class Steering:
         """Keep that something was done."""
         if len(self.actions) < MOST_ACTIONS:
             clean = "".join(letter if letter.isprintable() else " " for letter in note)[:LONGEST_NOTE].strip()
-            self.actions.append(Action(utc(), what, self._rung[0].id if self._rung else "", clean))
+            self.actions.append(Action(utc(), what, self._step if self._rung else "", clean))
             self.on_action()
 
 

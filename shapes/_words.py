@@ -73,7 +73,9 @@ To = Annotated[
 ExportOut = Annotated[
     Path | None, typer.Option("--out", help="The folder; default RUN/export/FORMAT.", metavar="FOLDER")
 ]
-Markdown = Annotated[Path | None, typer.Option(help="Write it there as Markdown too.", metavar="FILE")]
+Markdown = Annotated[
+    Path | None, typer.Option(help="Write it there too: Markdown, or a page where it ends in .html.", metavar="FILE")
+]
 RunsDirectory = Annotated[Path, typer.Argument(help="Where the runs are, at any depth.", metavar="DIR")]
 VerdictFile = Annotated[
     Path | None,

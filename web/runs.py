@@ -78,7 +78,16 @@ class Runs:
         differs = [part for kind in KINDS if anyway for part in ("--differs", kind)]
         with tempfile.TemporaryDirectory() as made:
             page = Path(made) / "compare.html"
-            command = [sys.executable, "-m", "tokenswarm", "compare", *map(str, folders), "--page", str(page), *differs]
+            command = [
+                sys.executable,
+                "-m",
+                "tokenswarm",
+                "compare",
+                *map(str, folders),
+                "--markdown",
+                str(page),
+                *differs,
+            ]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode or not page.is_file():
                 said = (done.stderr.strip().splitlines() or ["it could not be done"])[-1]

@@ -30,7 +30,7 @@ def led(steering: Steering, wishes: dict[str, list[str]], pass_: Pass | None = N
     """Ids of the rungs in the order in which they come, and whether each is marked; wishes are by id."""
     found: list[tuple[str, bool]] = []
     for rung in steering.rungs(pass_ or climb()):
-        steering.phase("window")
+        steering.phase("window", rung[0].id)
         for wish in wishes.get(rung[0].id, []):
             steering.do(wish)  # type: ignore[arg-type]
         found.append((rung[0].id, "manual" in steering.marks()))
@@ -98,9 +98,10 @@ def test_every_act_is_kept_with_its_step_and_its_note() -> None:
     one.on_action = lambda: told.append(len(one.actions))
     led(one, {"c2": ["hold", "release"]})
     next(iter(one.rungs(climb())))
+    one.phase("fill", "c1-try2")
     one.do("mark", "a\x1b[31m\nnote" + "x" * 300)
 
-    assert [(act.what, act.step) for act in one.actions] == [("hold", "c2"), ("release", "c2"), ("mark", "c1")]
+    assert [(act.what, act.step) for act in one.actions] == [("hold", "c2"), ("release", "c2"), ("mark", "c1-try2")]
     assert one.actions[-1].note.startswith("a [31m note")
     assert len(one.actions[-1].note) == 200
     assert told == [1, 2, 3]
