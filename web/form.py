@@ -145,6 +145,8 @@ def _reshape(data: dict[str, Any], shape: str) -> None:
             data.setdefault(table, {})
         else:
             data.pop(table, None)
+    if shape == "search":
+        ladder.pop("at", None)  # it looks for the load itself
     if shape in ("ladder", "manual") and "rate" in ladder:
         data["ladder"] = {}
     if shape == "arrivals" and "concurrency" in ladder:
