@@ -15,14 +15,6 @@ def add_options(parser: Any, **_: object) -> None:
         help="scenario file (TOML): what is asked of which services; presets are in scenarios/",
     )
     parser.add_argument(
-        "--scenarios",
-        env_var="TOKENSWARM_SCENARIOS",
-        default="",
-        metavar="DIR",
-        include_in_web_ui=False,
-        help="more scenario files that the page /llm may start, beside the presets",
-    )
-    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -68,7 +60,20 @@ def add_options(parser: Any, **_: object) -> None:
         include_in_web_ui=False,
         help="where to serve them; 0.0.0.0 = for other machines too",
     )
+    _add_page(parser)
     _add_pushing(parser)
+
+
+def _add_page(parser: Any) -> None:
+    """What the page may start."""
+    parser.add_argument(
+        "--scenarios",
+        env_var="TOKENSWARM_SCENARIOS",
+        default="",
+        metavar="DIR",
+        include_in_web_ui=False,
+        help="more scenario files that the page /llm may start, beside the presets",
+    )
 
 
 def _add_pushing(parser: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -19,6 +20,7 @@ from scenarios.load import ScenarioError
 from scenarios.scenario import Scenario
 from shapes._estimate import estimate, refusal
 from shapes._plan import Plan, make_plan
+from shapes._prices import with_listed_prices
 from shapes._progress import Both, RunProgress, seconds_left
 from shapes._run import LoadRun
 from shapes._steering import Refused, What, manual_plan
@@ -124,7 +126,7 @@ class Watch:
             raise Unfit({"": "a run is going on: stop it first"})
         if isinstance(runner, MasterRunner) and not runner.clients.ready:
             raise Unfit({"": "no worker is ready yet: start one, or wait a moment"})
-        scenario = wanted_scenario(wanted, self._files, os.environ)
+        scenario = _priced(wanted_scenario(wanted, self._files, os.environ))
         by_hand = wanted.shape == "manual"
         users = _users(wanted.users) if by_hand else None
         plan = manual_plan(scenario) if by_hand else make_plan(scenario)
@@ -209,6 +211,13 @@ class Watch:
 def _tallies(run: LoadRun) -> tuple[tuple[Step, StepTally], ...]:
     steps = [lane.step for lane in run.crew.order.lanes if lane.step is not None]
     return tuple((step, run.crew.inbox.tally.step(step.id)) for step in steps)
+
+
+def _priced(scenario: Scenario) -> Scenario:
+    try:
+        return with_listed_prices(scenario, datetime.now(UTC))
+    except ScenarioError as error:
+        raise Unfit({"": str(error)}) from None
 
 
 def _users(text: str) -> int:
