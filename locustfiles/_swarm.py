@@ -24,6 +24,7 @@ from locustfiles._booking import Exchange, Span, sample_of
 from locustfiles._conversation import thinking
 from locustfiles._dialects import Reply
 from locustfiles._due import Due, Hub
+from locustfiles._kept import kept
 from locustfiles._pace import LONGEST_BACKOFF_S, Pace
 from locustfiles._replica import served_by
 from locustfiles._services import Service, require_keys, services
@@ -246,8 +247,4 @@ class Swarm:
         self._kept[key] = self._kept.get(key, 0) + 1
         if self._kept[key] > (tasks.responses if of_task and tasks else TEXTS_PER_STEP):
             return None
-        return {
-            "request_id": sample.request_id, "workload": sample.workload, "step": sample.step, "arm": sample.arm,
-            "prompt_id": sample.prompt_id, "outcome": sample.outcome, "finish_reason": sample.finish_reason,
-            "reasoning": "".join(exchange.reply.reasoning), "text": "".join(exchange.reply.text),
-        }  # fmt: skip
+        return kept(exchange, sample)
