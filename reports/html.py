@@ -28,10 +28,11 @@ from reports.backend import backend_table
 from reports.cost_definitions import COST_DEFINITIONS
 from reports.cost_page import cost_section
 from reports.definitions import DEFINITIONS
-from reports.headline import headline, operating_load
+from reports.headline import headline
 from reports.heat import heat_maps
 from reports.lengths import lengths_table
 from reports.mix import mix_table
+from reports.operating import operating_load
 from reports.prominent import all_arms, prominent, told
 from reports.run_definitions import RUN_DEFINITIONS
 from reports.soak_words import soak_sentences

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from reports.capacity import users
 from reports.definitions import name_of
-from reports.headline import paragraph
+from reports.paragraph import paragraph
 from reports.tables import cell_name
 from reports.trust import all_steps
 from reports.units import change, change_interval, plain

@@ -20,7 +20,8 @@ from reports import (
     unusual_tables,
     where,
 )
-from reports.headline import headline, operating_load
+from reports.headline import headline
+from reports.operating import operating_load
 from reports.tables import Table
 from reports.units import plain
 

@@ -121,6 +121,8 @@ def _waste(baseline: Arm, candidate: Arm, scenario: Scenario) -> Part | Missing:
         why = "no reply's text was kept" if scenario.tasks.responses else "[tasks] responses is 0: no text is kept"
         return Missing("waste", why, "set [tasks] responses to 200")
     whole = baseline.useless_mean, candidate.useless_mean
+    if whole == (0.0, 0.0):
+        return Part("useless tokens of a request", *whole, varies=False)
     return part_of("useless tokens of a request", whole, (baseline.useless or {}, candidate.useless or {}))
 
 

@@ -21,7 +21,6 @@ from reports.doubts import copy_warnings, scenario_warnings, warnings
 from reports.engines import engine_figures, sampling_warnings
 from reports.fleet import fleet_figures, users_by_worker
 from reports.growth import growth
-from reports.headline import paragraph
 from reports.inside import inside_figures
 from reports.isolated import isolation, isolation_warnings
 from reports.lengths import lengths
@@ -29,6 +28,7 @@ from reports.life import life_cycle, life_warnings
 from reports.measured import Measured, counting, measured_steps
 from reports.mix import mixes
 from reports.pairs import all_pairs
+from reports.paragraph import paragraph
 from reports.places import held_to_places
 from reports.replies import reply_warnings
 from reports.scaling import scaling

@@ -11,7 +11,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from reports import effects, latency, scaling_tables, search_tables, soak_tables, trust, unusual_tables
-from reports.headline import Figure, Headline, headline, operating_load
+from reports.headline import Figure, Headline, headline
+from reports.operating import operating_load
 from reports.tables import Column, Shown, Table, Tone
 
 WIDE = 150  # columns a terminal needs for every column of the points

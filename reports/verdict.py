@@ -111,7 +111,7 @@ def _ended_early(evidence: Evidence) -> list[str]:
 
 def _stayed_invalid(step: Measured) -> str:
     why = step.record.why_invalid[0].rstrip(".") if step.record.why_invalid else "no reason was recorded"
-    return f"{step.record.step.id} stayed invalid: {why}."
+    return f"The step {step.record.step.id} stayed invalid: {why}."
 
 
 def _place(step: Measured) -> tuple[object, ...]:
@@ -184,7 +184,9 @@ def _pass_reasons(evidence: Evidence) -> list[str]:
         met = f"The SLO is met at {len(gated) - undecided} of {len(gated)} gated points"
         said.append(f"{met}, undecided at {undecided}." if undecided else f"{met}.")
     if evidence.scenario.slo.error_rate is not None and gated:
-        said.append(f"More failures than {evidence.scenario.slo.error_rate:.1%} are proven at no gated point.")
+        said.append(
+            f"No gated point is proven to fail more than {evidence.scenario.slo.error_rate:.1%} of its requests."
+        )
     tested = [comparison for comparison in evidence.comparisons if comparison["gated"]]
     if tested:
         said.append(_tested(tested))
@@ -202,11 +204,15 @@ def _pass_reasons(evidence: Evidence) -> list[str]:
 def _tested(tested: Sequence[dict[str, Any]]) -> str:
     better = sum(comparison["verdict"] == "better" for comparison in tested)
     undecided = [comparison for comparison in tested if comparison["verdict"] == "inconclusive"]
-    text = f"Nothing is proven worse in {len(tested)} comparisons; {better} are proven better"
+    text = f"Nothing is proven worse in {len(tested)} comparisons; {_so_many(better)} proven better"
     seen = max((comparison["mde"] for comparison in undecided if "mde" in comparison), default=None)
     if seen is None:
         return f"{text}."
-    return f"{text}, {len(undecided)} are undecided (there, a change above {seen:.0%} would have been seen)."
+    return f"{text}, {_so_many(len(undecided))} undecided (there, a change above {seen:.0%} would have been seen)."
+
+
+def _so_many(number: int) -> str:
+    return "none is" if not number else "one is" if number == 1 else f"{number} are"
 
 
 def _left_out(comparisons: Sequence[dict[str, Any]]) -> list[str]:

@@ -48,6 +48,7 @@ FLOORS: list[tuple[str, set[str], set[str]]] = [
     ("shapes._preview", {"scenarios", "exporters"}, {"rich"}),
     ("shapes.*", {"scenarios", "exporters"}, {"locust", "gevent", "msgspec", "scipy"}),
     ("reports.export_files", {"exporters"}, {"pyarrow", "xlsxwriter"}),
+    ("reports.vocabulary", set(), {"tiktoken"}),
     ("reports.*", {"scenarios", "exporters"}, {
         "numpy", "pandas", "pyarrow", "scipy", "altair", "vl_convert", "jinja2", "markupsafe", "rich", "msgspec",
     }),

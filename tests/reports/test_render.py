@@ -11,7 +11,8 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 from situations import LOSS, SAMPLES, SITUATIONS, Outline
 
-from reports.headline import effect_figures, headline, paragraph
+from reports.headline import effect_figures, headline
+from reports.paragraph import paragraph
 from reports.render import print_terminal, render_html, render_markdown
 from reports.tables import Column, Shown, Table
 

@@ -53,7 +53,7 @@ def test_no_change_passes() -> None:
     said = judged(arms())
 
     assert (said["status"], said["exit_code"], said["recommendation"]) == ("pass", 0, "adopt")
-    assert said["reasons"] == ["Nothing is proven worse in 4 comparisons; 0 are proven better."]
+    assert said["reasons"] == ["Nothing is proven worse in 4 comparisons; none is proven better."]
 
 
 def test_undecided_comparisons_do_not_change_the_exit_code() -> None:
@@ -153,7 +153,7 @@ def test_a_gated_step_that_stays_invalid_is_invalid() -> None:
     said = judged([*steps, measured([0.1], arm="candidate", block=2, id="b2-candidate-try2", try_=2, **bad)])
 
     assert (said["status"], said["exit_code"], said["recommendation"]) == ("invalid", 4, "inconclusive")
-    assert said["reasons"] == ["b2-candidate-try2 stayed invalid: the client was the bottleneck; run more."]
+    assert said["reasons"] == ["The step b2-candidate-try2 stayed invalid: the client was the bottleneck; run more."]
     assert judged([*steps, repeated])["status"] == "pass"
 
 
@@ -192,7 +192,9 @@ def test_an_error_rate_is_a_gate() -> None:
     only = scenario(("service",), slo={"error_rate": 0.05})
     invalid = served(100, block=2, valid=False, why_invalid=("x",))
 
-    assert judged([served(100)], only)["reasons"] == ["More failures than 5.0% are proven at no gated point."]
+    assert judged([served(100)], only)["reasons"] == [
+        "No gated point is proven to fail more than 5.0% of its requests."
+    ]
     assert judged([measured([0.1] * 50, failed=50, arm="service")], only)["exit_code"] == 3
     assert judged([served(100), invalid], only)["status"] == "invalid"
 
