@@ -13,16 +13,17 @@ from exporters.fleet import Lane, Order
 from exporters.sample import Sample, Timeline
 from locustfiles._asks import Asks
 from locustfiles._booking import Exchange, Span, sample_of
-from locustfiles._context import context_of, too_long
+from locustfiles._context import context_of, fitting, too_long
 from locustfiles._dialects import Ask
 from locustfiles._dialects._said import line
+from locustfiles._dialects._texts import holds_more
 from locustfiles._pace import Turn
 from locustfiles._services import Service, read_key, services
 from locustfiles._sizing import choose_tokenizer, output_tokenizer
-from locustfiles._texts import make_texts
+from locustfiles._texts import Texts, left_out, make_texts
 from locustfiles._wire import get, raise_file_limit
 from scenarios.places import at_once
-from scenarios.scenario import Scenario
+from scenarios.scenario import ONE_TEXT, Scenario
 
 CHECK_TOKENS = 16
 MANY_CHUNKS, BUFFERED_SHARE = 8, 0.9  # METRICS: TTFT > 90 % of E2E at >= 8 chunks means that something buffers
@@ -53,13 +54,14 @@ def check(scenario: Scenario, bring_up: Callable[[Iterable[str]], float]) -> Che
     asked, groups = services(scenario), at_once(scenario)
     bring_up(groups[0])  # the baseline's, whose /tokenize sizes the prompts
     texts = make_texts(scenario, choose_tokenizer(scenario, asked), count=4)
-    asks = Asks(scenario, f"check-{time.time_ns()}", texts)
     for group in groups:
         bring_up(group)
         for name in group:
-            probe = Probe(asked[name], scenario, asks, checked.samples)
+            probe = Probe(asked[name], scenario, texts, checked.samples)
             checked.findings.extend(probe.findings())
             checked.servers[name] = probe.server
+    said = left_out(scenario)
+    checked.findings.extend(Finding(name="left out", arm="client", status="warn", text=text) for text in said)
     checked.findings.append(_file_limit(files, math.ceil(max(scenario.ladder.rungs))))
     return checked
 
@@ -67,8 +69,13 @@ def check(scenario: Scenario, bring_up: Callable[[Iterable[str]], float]) -> Che
 class Probe:
     """The requests that check one arm."""
 
-    def __init__(self, service: Service, scenario: Scenario, asks: Asks, samples: list[Sample]) -> None:
-        self.service, self._scenario, self._asks, self._samples = service, scenario, asks, samples
+    def __init__(self, service: Service, scenario: Scenario, texts: Texts, samples: list[Sample]) -> None:
+        self.service, self._scenario, self._samples = service, scenario, samples
+        self._context_tokens = context_of(service)
+        fit = fitting(scenario, texts.data, self._context_tokens)
+        self._too_long = len(texts.data) - len(fit)  # prompts of the data set; it is asked with one of the others
+        texts = msgspec.structs.replace(texts, data=fit or texts.data)
+        self._asks = Asks(scenario, f"check-{time.time_ns()}", texts)
         self.server: dict[str, str] = {"url": service.arm.url}
 
     def findings(self) -> Iterator[Finding]:
@@ -130,6 +137,10 @@ class Probe:
             paths = ", ".join(f'json.{name} = "{getattr(mapping, name)}"' for name in missing)
             text = f"{paths}: nothing is there; the reply begins {line(exchange.reply.head.decode(errors='replace'))}"
             yield self._finding("mapping", "warn", text)
+        lost = sum(holds_more(task.messages) for task in self._asks.texts.tasks if task.messages is not None)
+        if lost and api in ONE_TEXT:
+            text = f"{lost} tasks hold parts that are no text, such as images: {api} has no place for them, they are "
+            yield self._finding("parts", "warn", f"{text}left out; use a chat API for them")
         stages = self.service.insight.finding(sample)
         if stages is not None and exchange.reply.status == 200:
             yield self._finding("stages", *stages)
@@ -185,15 +196,20 @@ class Probe:
 
     def _context(self) -> Iterator[Finding]:
         """Prompts that the model cannot take, where its server tells how long its context is."""
-        context = context_of(self.service)
+        context = self._context_tokens
         if context is None:
             return
-        beyond, known = too_long(self._scenario, self._asks.texts, context)
-        if not beyond:
+        beyond, known = too_long(self._scenario, self._asks.texts.pools, context)
+        if beyond:
+            text = f"{beyond} of {known} sizes of prompt and answer exceed the context of {context:,} tokens"
+            yield self._finding("context", "warn", f"{text}: those requests will fail; use shorter ones")
+        else:
             yield self._finding("context", "ok", f"all sizes fit into the context of {context:,} tokens")
-            return
-        text = f"{beyond} of {known} sizes of prompt and answer exceed the context of {context:,} tokens"
-        yield self._finding("context", "warn", f"{text}: those requests will fail; use shorter ones")
+        if self._too_long and self._scenario.data is not None:
+            skips = self._scenario.data.on_bad == "skip"
+            text = f"{self._too_long} prompts of the data set exceed it with their answers: "
+            advice = "they are left out" if skips else 'use shorter ones, or leave them out by [data] on_bad = "skip"'
+            yield self._finding("data", "warn" if skips else "fail", text + advice)
 
     def _clock(self, timeline: Timeline) -> Finding:
         if timeline.user_reads and not timeline.kernel_reads:

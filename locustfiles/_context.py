@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from locustfiles._prompts import Prompt
 from locustfiles._services import Service, read_key
-from locustfiles._texts import Texts
 from locustfiles._wire import get
 from scenarios.extent import most_tokens
 from scenarios.scenario import Scenario
+from scenarios.spread import DATA
 
 
 class Meta(msgspec.Struct):
@@ -44,18 +45,34 @@ def context_of(service: Service) -> int | None:
     return next((length for length in lengths if length), None)
 
 
-def too_long(scenario: Scenario, texts: Texts, context: int) -> tuple[int, int]:
-    """Of all known sizes of prompt and answer, how many exceed a context; and how many there are."""
-    sizes = list(_sizes(scenario, texts))
+def least_context(asked: Iterable[Service]) -> int | None:
+    """The shortest of the contexts that any of the services tells."""
+    return min((known for service in asked if (known := context_of(service)) is not None), default=None)
+
+
+def too_long(scenario: Scenario, pools: Iterable[str], context: int) -> tuple[int, int]:
+    """Of the sizes that prompts are made for, how many exceed a context with their answer; and how many there are."""
+    sizes = list(_sizes(scenario, pools))
     return sum(given + made > context for given, made in sizes), len(sizes)
 
 
-def _sizes(scenario: Scenario, texts: Texts) -> Iterator[tuple[int, int]]:
-    if texts.data:
-        expected = scenario.data.expected_output if scenario.data else 0
-        yield from ((prompt.tokens, prompt.output or expected) for prompt in texts.data if prompt.tokens is not None)
+def _sizes(scenario: Scenario, pools: Iterable[str]) -> Iterator[tuple[int, int]]:
     if scenario.conversation is not None:
         yield from (most_tokens(scenario, cell) for cell in scenario.matrix.cells)
         return
     longest = max(cell.output_tokens for cell in scenario.matrix.cells)
-    yield from ((int(tokens), longest) for tokens in texts.pools)
+    yield from ((int(tokens), longest) for tokens in pools)
+
+
+def fitting(scenario: Scenario, prompts: Iterable[Prompt], context: int | None) -> list[Prompt]:
+    """Those prompts of the data set that fit into a context with their answers; one that nobody counted is taken."""
+    cells = [cell for cell in scenario.matrix.cells if scenario.matrix.input.get(cell.input) == DATA]
+
+    def answer(prompt: Prompt) -> int:
+        own = [prompt.output if scenario.matrix.output.get(cell.output) == DATA else None for cell in cells]
+        return max((made or cell.output_tokens for made, cell in zip(own, cells, strict=True)), default=0)
+
+    known = list(prompts)
+    if context is None or not cells:
+        return known
+    return [prompt for prompt in known if prompt.tokens is None or prompt.tokens + answer(prompt) <= context]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import json
-import logging
 import random
 import sys
 from collections import Counter
@@ -29,8 +28,6 @@ SUFFIXES = {
 HUMAN, ANSWER = ("human", "user"), ("gpt", "assistant", "model", "chatgpt")
 MOST_SHOWN = 8  # columns in a message
 
-log = logging.getLogger(__name__)
-
 
 class Entry(NamedTuple):
     """One row that can be used: a text or chat messages, and the length of its answer (tokens or a text)."""
@@ -45,7 +42,14 @@ class Bad(ValueError):  # noqa: N818 (a row)
     """Why a row cannot be used, in a few words that are the same for all such rows."""
 
 
-def read_data(data: Data, seed: int) -> list[Entry]:
+class Taken(NamedTuple):
+    """What is taken of a data set; `left_out` says which of its rows could not be used, if any."""
+
+    entries: list[Entry]
+    left_out: str
+
+
+def read_data(data: Data, seed: int) -> Taken:
     """At most `sample` entries in the order of the file, each with the same chance; a ValueError says what to do."""
     kept: list[Entry] = []
     bad: Counter[str] = Counter()
@@ -67,9 +71,7 @@ def read_data(data: Data, seed: int) -> list[Entry]:
         raise ValueError(_complaint(data, bad, first_bad, seen))
     if not kept:
         raise ValueError(f"data set {data.file} is empty")
-    if bad:
-        log.warning("%s", _complaint(data, bad, first_bad, seen))
-    return sorted(kept)
+    return Taken(sorted(kept), _complaint(data, bad, first_bad, seen) if bad else "")
 
 
 def _complaint(data: Data, bad: Counter[str], first: dict[str, int], good: int) -> str:

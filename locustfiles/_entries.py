@@ -17,7 +17,7 @@ def matrix_prompts(data: Data, seed: int, tokenizer: Tokenizer, outputs: Tokeniz
 
     A server counts the first FITTED texts only: each is a request to it. The others have no count but the usage's.
     """
-    entries = read_data(data, seed)
+    entries = read_data(data, seed).entries
     if all(entry.prompt is None for entry in entries):
         raise ValueError(f"data set {data.file}: the matrix needs texts in {data.prompt}; use [tasks] for messages")
     counted = len(entries) if tokenizer.additive else FITTED
@@ -33,7 +33,7 @@ def task_prompts(data: Data, seed: int) -> list[Prompt]:
         Prompt(f"data-{entry.number}", messages=msgspec.json.encode(entry.messages))
         if entry.messages is not None
         else Prompt(f"data-{entry.number}", after=_escaped(entry.prompt or ""))
-        for entry in read_data(data, seed)
+        for entry in read_data(data, seed).entries
     ]
 
 

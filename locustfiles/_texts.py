@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import gevent
 import msgspec
 
+from locustfiles._context import fitting, least_context
+from locustfiles._datasets import read_data
 from locustfiles._entries import matrix_prompts, task_prompts
 from locustfiles._prompts import FITTED, NONCE_TOKENS, Prompt, build_pool, choose_words
-from locustfiles._services import services
+from locustfiles._services import Service, services
 from locustfiles._sizing import choose_tokenizer, output_tokenizer
 from locustfiles._tasks import load_tasks
 from locustfiles._tokens import Tokenizer, load_tokenizer
 from scenarios.scenario import Cell, Scenario
 from scenarios.spread import DATA, spread_of
+from scenarios.trace import read_trace
 
 POOL_SIZE = 1000  # prompts per input size; each request's nonce makes its text new
 FEWEST = 16  # per size, where an input has many: those of a trace or of a distribution
@@ -46,11 +50,14 @@ def texts_for_workers(scenario: Scenario) -> dict[str, Any]:
     A thousand workers that each ask /tokenize nine hundred times would load the service before it is measured. What a
     vocabulary counts each worker makes for itself in half a second.
     """
-    tokenizer = choose_tokenizer(scenario, services(scenario))
+    asked = services(scenario)
+    tokenizer = choose_tokenizer(scenario, asked)
     if tokenizer.additive:
         texts = Texts(tokenizer=tokenizer.name, tasks=_tasks(scenario), data=_data(scenario, tokenizer))
     else:
         texts = make_texts(scenario, tokenizer, FITTED)
+    if texts.data:
+        texts = msgspec.structs.replace(texts, data=_taken(scenario, texts.data, asked.values()))
     sent: dict[str, Any] = msgspec.to_builtins(texts, builtin_types=(bytes,))
     return sent
 
@@ -67,10 +74,30 @@ def texts_beside(sent: dict[str, Any], scenario: Scenario) -> tuple[Texts, Token
     return made
 
 
+def _taken(scenario: Scenario, data: list[Prompt], asked: Iterable[Service]) -> list[Prompt]:
+    """The data set's prompts without those that are too long for a model, where the scenario leaves such rows out."""
+    if scenario.data is None or scenario.data.on_bad == "stop":
+        return data
+    context = least_context(asked)
+    taken = fitting(scenario, data, context)
+    if not taken:
+        raise ValueError(f"data set {scenario.data.file}: no prompt fits into the context of {context:,} tokens")
+    return taken
+
+
+def left_out(scenario: Scenario) -> list[str]:
+    """What the scenario's files hold that cannot be used and is left out, as it asks: a line for each file."""
+    data, ladder = scenario.data, scenario.ladder
+    said = [read_data(data, scenario.seed).left_out] if data is not None and data.on_bad == "skip" else []
+    if ladder.trace is not None and ladder.on_bad == "skip":
+        said.append(read_trace(ladder.trace, skip=True).left_out)
+    return [text for text in said if text]
+
+
 def texts_of_master(sent: dict[str, Any], scenario: Scenario) -> Texts:
     """The texts of `texts_for_workers`, complete."""
     texts = msgspec.convert(sent, Texts, builtin_types=(bytes,))
-    if texts.pools:
+    if texts.words:  # complete already: a server's count, perhaps of a data set's prompts alone
         return texts
     own = msgspec.structs.replace(scenario, tasks=None, data=None)
     made = make_texts(own, load_tokenizer(texts.tokenizer))

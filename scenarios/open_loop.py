@@ -27,6 +27,8 @@ def check_ladder(ladder: Ladder, given: dict[str, Any]) -> None:
             raise Wrong((*at, "rate"), MISSING, f'{key} is given: expected rate = "1..64", requests per second')
     if "burstiness" in given and ladder.arrival != "gamma":
         raise Wrong((*at, "burstiness"), given["burstiness"], 'goes with arrival = "gamma"')
+    if "on_bad" in given and ladder.trace is None:
+        raise Wrong((*at, "on_bad"), given["on_bad"], "goes with a trace: what becomes of lines that cannot be used")
     if (ladder.trace is None) != (ladder.arrival != "trace"):
         if ladder.trace is None:
             raise Wrong((*at, "trace"), MISSING, 'expected a CSV or JSONL file: arrival = "trace" replays it')
@@ -44,7 +46,7 @@ def with_trace(
             raise Wrong(("matrix", side), given["matrix"][side], "the trace brings its own sizes: remove this key")
     path = locate(ladder.trace, ("ladder", "trace"))
     try:
-        trace = read_trace(path)
+        trace = read_trace(path, ladder.on_bad == "skip")
     except TraceError as error:
         raise Wrong(("ladder", "trace"), ladder.trace, str(error)) from None
     rate = ladder.rate or (float(f"{trace.rate:.4g}"),)

@@ -24,6 +24,8 @@ APIS = (  # the dialects that this version speaks
 )  # fmt: skip
 WITHOUT_OUTPUT = ("openai-embeddings", "rerank")  # those that answer with vectors or scores
 
+ONE_TEXT = ("openai-completions", "tgi-generate", "openai-embeddings", "rerank", "json")  # those that take no messages
+
 
 class Model(Frozen, frozen=True):
     """One of several models served behind one endpoint, with its share of the requests."""
@@ -97,6 +99,7 @@ class Ladder(Frozen, frozen=True):
     """The rungs, ascending, and the operating point: users at once, or in open loop requests per second (`rate`).
 
     `burstiness` is the gamma's shape (1 = poisson); at most `senders` requests are in flight, over all workers.
+    `on_bad`: whether lines of the trace that cannot be used stop the run or are left out.
     """
 
     concurrency: Rungs = (1, 2, 4, 8, 16, 32)
@@ -104,6 +107,7 @@ class Ladder(Frozen, frozen=True):
     arrival: Literal["poisson", "constant", "gamma", "trace"] = "poisson"
     burstiness: Annotated[float, msgspec.Meta(ge=0.01, le=10_000)] = 1.0
     trace: str | None = None
+    on_bad: Literal["stop", "skip"] = "stop"
     senders: Count = 4096
     at: Count | Rate = 8
 

@@ -39,9 +39,10 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 class Trace(msgspec.Struct, frozen=True):
-    """The requests of a file in the order of time."""
+    """The requests of a file in the order of time; `left_out` says which of its lines could not be used, if any."""
 
     arrivals: tuple[Arrival, ...]
+    left_out: str = ""
 
     @property
     def cycle_s(self) -> float:
@@ -70,51 +71,84 @@ def nearest(tokens: int, sizes: tuple[int, ...]) -> int:
     return min(around, key=lambda size: abs(math.log(size / max(tokens, 1))))
 
 
-def read_trace(path: str | Path) -> Trace:
-    """The trace in a CSV or JSONL file (by its first character); TraceError names the line that is wrong."""
+def read_trace(path: str | Path, skip: bool = False) -> Trace:
+    """The trace in a CSV or JSONL file (by its first character); TraceError names the line that is wrong.
+
+    With `skip` such lines are left out, and counted.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise TraceError(f"not UTF-8 (byte {error.start + 1}): save the file as UTF-8") from None
     except OSError as error:
         raise TraceError(f"cannot be read: {error.strerror}") from None
-    return parse_trace(text)
+    return parse_trace(text, skip)
 
 
-def parse_trace(text: str) -> Trace:
+def parse_trace(text: str, skip: bool = False) -> Trace:
     """The trace that a text holds."""
-    rows = _json_rows(text) if text.lstrip()[:1] == "{" else _csv_rows(text)
     arrivals: list[Arrival] = []
-    first_s = 0.0
-    for line, row in rows:
-        at_s, given, made = (_number(row, name, line) for name in COLUMNS)
-        first_s = at_s if not arrivals else first_s
-        if arrivals and at_s - first_s < arrivals[-1].at_s:
-            raise TraceError(f"line {line}: time runs backwards (timestamp {_shown(row, 'timestamp')}): sort the file")
-        arrivals.append(Arrival(at_s - first_s, _tokens(given, "input", line), _tokens(made, "output", line)))
+    wrong: list[str] = []
+    first_s, latest = 0.0, -math.inf
+    for line, row in _json_rows(text) if text.lstrip()[:1] == "{" else _csv_rows(text):
+        try:
+            one = _arrival(line, row, latest)
+        except TraceError as error:
+            wrong.append(str(error))
+        else:
+            latest = one.at_s
+            first_s = one.at_s if not arrivals else first_s
+            arrivals.append(msgspec.structs.replace(one, at_s=one.at_s - first_s))
+    said = _complaint(wrong, len(arrivals), skip)
+    if wrong and not (skip and arrivals):
+        raise TraceError(said)
     if len(arrivals) < LEAST_REQUESTS or arrivals[-1].at_s <= 0:
         raise TraceError(f"{len(arrivals)} request(s) at one time make no trace: expected at least {LEAST_REQUESTS}")
-    return Trace(tuple(arrivals))
+    return Trace(tuple(arrivals), said)
 
 
-def _json_rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _complaint(wrong: list[str], good: int, skip: bool) -> str:
+    """What is wrong with the lines of a trace: the first of them in full, then how many there are."""
+    if not wrong:
+        return ""
+    total = len(wrong) + good
+    counted = f"; {len(wrong)} of {total} lines cannot be used" if len(wrong) > 1 or skip else ""
+    way = "they are left out" if skip else 'leave such lines out by on_bad = "skip"'
+    return f"{wrong[0]}{counted}{f'; {way}' if good else ''}"
+
+
+def _arrival(line: int, row: Any, latest: float) -> Arrival:
+    """The request of one line, `at_s` as it stands there: not before the latest one."""
+    if isinstance(row, TraceError):
+        raise row
+    named = _named(row, line)
+    at_s, given, made = (_number(named, name, line) for name in COLUMNS)
+    if at_s < latest:
+        raise TraceError(f"line {line}: time runs backwards (timestamp {_shown(named, 'timestamp')}): sort the file")
+    return Arrival(at_s, _tokens(given, "input", line), _tokens(made, "output", line))
+
+
+Rows = Iterator[tuple[int, dict[str, Any] | TraceError]]
+
+
+def _json_rows(text: str) -> Rows:
     for line, one in enumerate(text.splitlines(), start=1):
         if not one.strip():
             continue
         try:
             row = json.loads(one)
         except (ValueError, RecursionError):
-            raise TraceError(f"line {line}: not JSON: expected one object per line") from None
-        if not isinstance(row, dict):
-            raise TraceError(f"line {line}: expected an object with {', '.join(COLUMNS)}")
-        yield line, _named(row, line)
+            row = TraceError(f"line {line}: not JSON: expected one object per line")
+        if not isinstance(row, dict | TraceError):
+            row = TraceError(f"line {line}: expected an object with {', '.join(COLUMNS)}")
+        yield line, row
 
 
-def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv_rows(text: str) -> Rows:
     rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         for row in rows:
-            yield rows.line_num, _named({key: value for key, value in row.items() if key is not None}, rows.line_num)
+            yield rows.line_num, {key: value for key, value in row.items() if key is not None}
     except csv.Error as error:
         raise TraceError(f"line {rows.line_num}: not CSV: {error}") from None
 

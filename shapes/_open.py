@@ -77,8 +77,9 @@ class OpenLoop:
         return settle_s if step.stretch.begin == 0 else 0.0, self._time.left_s(step.stretch)
 
     def _replayed(self) -> Trace | None:
-        if self._scenario.ladder.trace is not None and self._trace is None:
-            self._trace = read_trace(self._scenario.ladder.trace)
+        ladder = self._scenario.ladder
+        if ladder.trace is not None and self._trace is None:
+            self._trace = read_trace(ladder.trace, ladder.on_bad == "skip")
         return self._trace
 
     def settle(self, step: Step, _e2e_s: float) -> list[str]:

@@ -29,6 +29,13 @@ def flattened(messages: bytes) -> bytes:
     return escaped("\n\n".join(texts))
 
 
+def holds_more(messages: bytes) -> bool:
+    """Whether chat messages hold parts that are no text."""
+    given = msgspec.json.decode(messages)
+    parts = [part for message in given if isinstance(message.get("content"), list) for part in message["content"]]
+    return any(not isinstance(part, dict) or not isinstance(part.get("text"), str) for part in parts)
+
+
 def escaped(text: str) -> bytes:
     """A text as it stands between the quotes of JSON."""
     return msgspec.json.encode(text)[1:-1]

@@ -78,3 +78,25 @@ def test_a_data_set_that_cannot_be_used_is_said_before_any_request(
     assert done.returncode == 2, done.stderr
     assert words in done.stderr.strip().splitlines()[-1]
     assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_prompts_beyond_the_context_stop_the_run_or_are_left_out(tmp_path: Path, simulated: str) -> None:
+    """One of three is too long: exit 2 before any measurement; with on_bad = "skip" it is never sent."""
+    rows = [{"question": f"{word} " * length, "answer": 4} for word, length in (("a", 9), ("b", 9), ("long", 20_000))]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "set.parquet")
+    more = '[data]\nfile = "set.parquet"\nprompt = "question"\noutput = "answer"\n'
+    path = scenario(tmp_path, simulated, duration="0.3s", more=more)
+    text = path.read_text().replace("input = { short = 32 }\noutput = { short = 24 }", 'input = { real = "data" }\n'
+                                    'output = { real = "data" }').replace("short/short", "real/real")  # fmt: skip
+    path.write_text(text)
+    stopped = front_door("run", path, "--out", tmp_path / "stopped")
+    went_on = front_door("run", path, "--out", tmp_path / "run", "--set", "data.on_bad=skip")
+    said = [" ".join(done.stderr.split()) for done in (stopped, went_on)]
+
+    assert stopped.returncode == 2
+    assert "1 prompts of the data set exceed it with their answers" in said[0]
+    assert 'leave them out by [data] on_bad = "skip"' in said[0]
+    assert went_on.returncode in (0, 4), went_on.stderr
+    assert "they are left out" in said[1]
+    prompts = {row["prompt_id"] for row in Run.open(tmp_path / "run").requests().to_pylist() if row["phase"] != "check"}
+    assert prompts == {"data-1", "data-2"}

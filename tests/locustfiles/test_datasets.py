@@ -44,14 +44,14 @@ def written(folder: Path, suffix: str, rows: list[dict[str, Any]] = ROWS) -> Pat
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".tsv", ".parquet", ".json"])
 def test_every_format_gives_the_same_entries(tmp_path: Path, suffix: str) -> None:
     """Texts and answers of a column, quotes, commas, line ends and all."""
-    entries = read_data(Data(file=str(written(tmp_path, suffix)), prompt="q", output="a"), 1)
+    entries = read_data(Data(file=str(written(tmp_path, suffix)), prompt="q", output="a"), 1).entries
     assert [(entry.prompt, entry.output) for entry in entries] == [(row["q"], row["a"]) for row in ROWS]
 
 
 def test_lines_of_a_text_are_prompts(tmp_path: Path) -> None:
     """Empty lines are none."""
     (tmp_path / "a.txt").write_text("one\n\n  two  \n")
-    assert [entry.prompt for entry in read_data(Data(file=str(tmp_path / "a.txt")), 1)] == ["one", "two"]
+    assert [entry.prompt for entry in read_data(Data(file=str(tmp_path / "a.txt")), 1).entries] == ["one", "two"]
 
 
 def test_a_sample_is_fair_and_the_same_for_a_seed(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_sample_is_fair_and_the_same_for_a_seed(tmp_path: Path) -> None:
     path = str(written(tmp_path, ".parquet"))
     counts: Counter[int] = Counter()
     for seed in range(400):
-        numbers = [entry.number for entry in read_data(Data(file=path, prompt="q", sample=5), seed)]
+        numbers = [entry.number for entry in read_data(Data(file=path, prompt="q", sample=5), seed).entries]
         assert numbers == sorted(numbers)
         counts.update(numbers)
     assert len(counts) == 20
@@ -109,9 +109,9 @@ def test_a_number_as_a_text_is_an_answer_and_a_number_is_a_length(tmp_path: Path
     rows = [{"prompt": "a", "n": "72"}, {"prompt": "b", "n": 72}, {"prompt": "c", "n": 72.0}]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (tmp_path / "a.csv").write_text("prompt,n\na,72\n")
-    entries = read_data(Data(file=str(tmp_path / "a.jsonl"), output="n"), 1)
+    entries = read_data(Data(file=str(tmp_path / "a.jsonl"), output="n"), 1).entries
     assert [entry.output for entry in entries] == ["72", 72, 72]
-    assert [entry.output for entry in read_data(Data(file=str(tmp_path / "a.csv"), output="n"), 1)] == [72]
+    assert [entry.output for entry in read_data(Data(file=str(tmp_path / "a.csv"), output="n"), 1).entries] == [72]
 
 
 BAD = {
@@ -143,13 +143,14 @@ def test_what_cannot_be_used_is_one_clear_line(tmp_path: Path, name: str) -> Non
     assert "\n" not in str(wrong.value)
 
 
-def test_bad_rows_can_be_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """on_bad = "skip": the others are taken, the log says what was left out; when none is left it is an error."""
+def test_bad_rows_can_be_left_out(tmp_path: Path) -> None:
+    """on_bad = "skip": the others are taken, with what was left out; when none is left it is an error."""
     (tmp_path / "a.jsonl").write_text('{"prompt": "a"}\n{oops\n{"prompt": " "}\n{"prompt": "b"}\n')
     data = Data(file=str(tmp_path / "a.jsonl"), on_bad="skip")
-    with caplog.at_level("WARNING"):
-        assert [entry.prompt for entry in read_data(data, 1)] == ["a", "b"]
-    assert "2 of 4 rows cannot be used" in caplog.text
+    taken = read_data(data, 1)
+    assert [entry.prompt for entry in taken.entries] == ["a", "b"]
+    assert "2 of 4 rows cannot be used" in taken.left_out
+    assert taken.left_out.endswith("they are left out")
     (tmp_path / "a.jsonl").write_text("{oops\n")
     with pytest.raises(ValueError, match="no row can be used"):
         read_data(data, 1)

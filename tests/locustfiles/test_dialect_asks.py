@@ -6,7 +6,9 @@ import pytest
 from dialect_pieces import ask, sent
 
 from locustfiles._dialects import DIALECTS
+from locustfiles._dialects._texts import holds_more
 from locustfiles._prompts import Prompt
+from scenarios.scenario import APIS, ONE_TEXT
 
 TEXT = 'say é " one two " twice'
 CHAT = Prompt(
@@ -59,6 +61,16 @@ def test_a_prompt_is_spliced_not_encoded(api: str) -> None:
 def test_one_text_of_many_messages() -> None:
     """APIs that take one text get the messages' texts, parted by an empty line; an image has no place there."""
     assert sent("openai-completions", ask(prompt=CHAT, nonce=b""))["prompt"] == "be brief\n\nhi"
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_an_image_goes_as_it_is_or_is_said_to_be_lost(api: str) -> None:
+    """Content parts pass through every API that takes messages; `check` warns of the others, which are named so."""
+    body = b"".join(DIALECTS[api].body(ask(prompt=CHAT, nonce=b"")))
+
+    assert (b"image_url" in body) == (api not in ONE_TEXT)
+    assert holds_more(CHAT.messages or b"")
+    assert not holds_more(b'[{"role":"user","content":[{"type":"text","text":"hi"}]},{"role":"a","content":"x"}]')
 
 
 def test_anthropic_has_a_place_of_its_own_for_the_system() -> None:

@@ -17,9 +17,11 @@ from locustfiles._dialects import DIALECTS, Usage
 from locustfiles._outcome import classify
 from scenarios.scenario import APIS, WITHOUT_OUTPUT
 
-COMPLETIONS, MESSAGES, RESPONSES = "openai-completions", "anthropic-messages", "openai-responses"
+CHAT, COMPLETIONS, RESPONSES = "openai-chat", "openai-completions", "openai-responses"
+MESSAGES = "anthropic-messages"
 OLLAMA, TGI, EMBEDDINGS, RERANK = "ollama-chat", "tgi-generate", "openai-embeddings", "rerank"
 MODEL, RED = "smollm2-135m", "1. Red: The color of the"
+CITY = f"{RED} most iconic and iconic city in the world"
 
 # file -> api, what it tells beside model, and a natural or forced end (the outcome is ok)
 RECORDED: dict[str, tuple[str, dict]] = {
@@ -61,6 +63,20 @@ RECORDED: dict[str, tuple[str, dict]] = {
     "llamacpp_rerank.json": (RERANK, {
         "text": "", "usage": Usage(27, None), "finish": None, "streamed": False, "answers": 2,
     }),
+    "litellm_chat.sse": (CHAT, {
+        "text": RED, "usage": Usage(40, 8, 0, 0), "finish": "length", "chunks": 8, "model": "smollm",
+    }),
+    "litellm_whole.json": (CHAT, {
+        "text": RED, "usage": Usage(40, 8, 39), "finish": "length", "streamed": False, "model": "smollm",
+    }),
+    "litellm_mock.sse": (CHAT, {  # more chunks than tokens: it cuts its text every three characters
+        "text": "One two three four five six seven eight nine ten eleven twelve.", "usage": Usage(17, 13, None, 0),
+        "finish": "stop", "chunks": 21, "model": "mocked",
+    }),
+    "litellm_messages.sse": (MESSAGES, {
+        "text": CITY, "usage": Usage(40, 16, 39), "finish": "stop", "chunks": 16, "model": "smollm",
+    }),
+    "litellm_responses.sse": (RESPONSES, {"text": CITY, "usage": Usage(40, 16, 39), "finish": "stop", "chunks": 16}),
 }  # fmt: skip
 # After the documentation, where no server could be had or its model could not do it: written by hand, so it verifies
 # nothing but our reading.
@@ -99,7 +115,7 @@ def test_the_tables_know_the_same_apis() -> None:
 
 def test_verified_means_recorded() -> None:
     """A dialect is verified exactly when there is a recording of a real server for it."""
-    recordings = {api for api, _ in RECORDED.values()} | {"openai-chat", "json"}  # tested in files of their own
+    recordings = {api for api, _ in RECORDED.values()} | {"json"}  # tested in a file of its own
 
     assert {name for name in DIALECTS if DIALECTS[name].verified} == recordings
     assert [name for name in REPLIES if name not in (FIXTURES / "README.md").read_text()] == []
@@ -279,6 +295,21 @@ def test_a_full_context_in_anthropics_words() -> None:
     reply = read(MESSAGES, recorded("llamacpp_messages_too_long.json"), status=400, headers=JSON)
 
     assert classify(reply, None, 8)[0] == "context_overflow"
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "outcome", "words"),
+    [
+        ("litellm_limited.json", 429, "rate_limited", "429: litellm.RateLimitError: this is a mock rate limit error"),
+        ("litellm_too_long.json", 400, "context_overflow", "400: litellm.ContextWindowExceededError: "),
+    ],
+)
+def test_a_gateway_s_refusals(name: str, status: int, outcome: str, words: str) -> None:
+    """Recorded: LiteLLM wraps what the engine behind it says into words of its own."""
+    found, error = classify(read(CHAT, recorded(name), status=status, headers=JSON), None, 8)
+
+    assert found == outcome
+    assert str(error).startswith(words)
 
 
 def test_anthropic_that_breaks_off_has_no_output_count() -> None:

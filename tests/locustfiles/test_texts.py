@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from locustfiles import _texts
-from locustfiles._texts import FITTED, Texts, make_texts, texts_beside, texts_for_workers
+from locustfiles._texts import FITTED, Texts, left_out, make_texts, texts_beside, texts_for_workers
 from locustfiles._tokens import ServerTokenizer, Tokenizer, load_tokenizer
 from scenarios.load import scenario_of
 from scenarios.scenario import Scenario
@@ -97,3 +97,35 @@ def test_the_hub_goes_on_while_texts_are_made(tmp_path: Path, monkeypatch: pytes
     heart.kill()
 
     assert len(beats) >= 5  # in the hub: one at most
+
+
+def test_prompts_of_a_data_set_that_a_server_counted_are_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but the data set: no size needs a pool, and no worker looks for a vocabulary of the server's name."""
+    (tmp_path / "set.jsonl").write_text('{"prompt": "Why?"}\n')
+    given = {
+        "arms": {"a": {"url": "http://127.0.0.1:1"}}, "data": {"file": "set.jsonl"},
+        "matrix": {"input": {"real": "data"}, "output": {"o": 8}},
+    }  # fmt: skip
+    asked, server = scenario_of(given, tmp_path / "x.toml", [], {}), ServerTokenizer(Server().count)
+    monkeypatch.setattr(_texts, "choose_tokenizer", lambda *_: server)
+    texts, _ = texts_beside(through_the_wire(texts_for_workers(asked)), asked)
+
+    assert (texts.pools, [prompt.id for prompt in texts.data]) == ({}, ["data-1"])
+    assert texts.data[0].tokens is not None
+
+
+def test_what_files_hold_that_cannot_be_used_is_a_line_for_each(tmp_path: Path) -> None:
+    """A row without its column and a line that runs backwards, where the scenario leaves such out; else none."""
+    (tmp_path / "set.jsonl").write_text('{"prompt": "Why?"}\n{"promt": "x"}\n')
+    (tmp_path / "t.csv").write_text("timestamp,input_tokens,output_tokens\n0,20,1\n2,20,1\n1,20,1\n")
+    given = {
+        "arms": {"a": {"url": "http://127.0.0.1:1"}}, "data": {"file": "set.jsonl", "on_bad": "skip"}, "tasks": {},
+        "ladder": {"arrival": "trace", "trace": "t.csv", "on_bad": "skip"},
+    }  # fmt: skip
+    rows, lines = left_out(scenario_of(given, tmp_path / "x.toml", [], {}))
+
+    assert "1 of 2 rows cannot be used: no column prompt or messages; there are: promt (1 rows, first 2)" in rows
+    assert "line 4: time runs backwards" in lines
+    assert left_out(scenario(tmp_path)) == []

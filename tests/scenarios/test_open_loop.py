@@ -71,6 +71,7 @@ def test_a_trace_brings_its_sizes_and_its_rate(tmp_path: Path) -> None:
         ),
         ('arrival = "trace"', "ladder.trace is missing: expected a CSV or JSONL file"),
         ('rate = 1\ntrace = "t.csv"', 'ladder.trace = "t.csv": goes with arrival = "trace"'),
+        ('rate = 1\non_bad = "skip"', 'ladder.on_bad = "skip": goes with a trace'),
         ('arrival = "trace"\ntrace = "none.csv"', 'ladder.trace = "none.csv": expected a file that can be read'),
         ('arrival = "trace"\ntrace = "x.toml"', 'ladder.trace = "x.toml": line 2: no column timestamp'),
     ],

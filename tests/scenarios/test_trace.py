@@ -72,6 +72,26 @@ def test_what_is_wrong_is_one_line_that_names_the_line(text: str, said: str) -> 
     assert "\n" not in str(found.value)
 
 
+def test_lines_that_cannot_be_used_are_counted_and_may_be_left_out() -> None:
+    """Time runs backwards twice and one count is a word: the first is told, with how many; skip reads the rest."""
+    text = HEAD + "0,1,1\n2,1,1\n1,1,1\n3,many,1\n1.5,1,1\n4,7,8\n"
+    with pytest.raises(TraceError) as found:
+        parse_trace(text)
+    trace = parse_trace(text, skip=True)
+    first = "line 4: time runs backwards (timestamp '1'): sort the file; 3 of 6 lines cannot be used"
+
+    assert str(found.value) == f'{first}; leave such lines out by on_bad = "skip"'
+    assert trace.left_out == f"{first}; they are left out"
+    assert [one.at_s for one in trace.arrivals] == [0.0, 2.0, 4.0]
+    assert parse_trace(HEAD + "0,1,1\n1,1,1\n", skip=True).left_out == ""
+
+
+def test_a_trace_without_any_line_that_can_be_used_is_refused() -> None:
+    """Also where lines may be left out: a column that no line has."""
+    with pytest.raises(TraceError, match=r"line 2: no column output_tokens; .*; 2 of 2 lines cannot be used"):
+        parse_trace("timestamp,input_tokens\n0,1\n1,1\n", skip=True)
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_trace_or_one_clear_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     """Nothing but TraceError comes out of a file."""
