@@ -92,7 +92,7 @@ def main() -> None:
         with exporting(build(folder), folder, *ANSWERS, options=()) as exporter:
             figures = steady(exporter, seconds)
             page = exporter.page()
-            before, _ = value(page, "process_cpu_seconds_total") or 0.0, scrapes(exporter)
+            before, calm = value(page, "process_cpu_seconds_total") or 0.0, scrapes(exporter)
             cost = ((value(exporter.page(), "process_cpu_seconds_total") or 0.0) - before) / SCRAPES * 1000
             exporter.answers(*ANSWERS, f"5 sleep.nvmlDeviceGetPowerUsage {STALL_MS}")
             exporter.until(lambda page: value(page, "tokenswarm_gpu_call_stalled_seconds") is not None)
@@ -102,7 +102,10 @@ def main() -> None:
     print(
         f"{GPUS} GPUs, {len(samples(page))} series; a scrape costs {cost:.2f} ms of CPU (rounds of the tiers included)"
     )
-    print(f"while a call stalls{'' if stalled else ' (it did not!)'}: scrape p50 {median:.1f} ms")
+    print(
+        f"scrape p50 {calm[0]:.1f} ms, p99 {calm[1]:.1f} ms while nothing stalls: what this machine takes for it anyway"
+    )
+    print(f"scrape p50 {median:.1f} ms while a call stalls{'' if stalled else ' (it did not!)'}")
     figures.append(("scrape p99 while a call of NVML stalls, ms", late, SCRAPE_LIMIT_MS))
     for what, figure, limit in figures:
         print(f"{'ok  ' if figure < limit else 'FAIL'} {what}: {figure:.4g} (limit {limit:g})")

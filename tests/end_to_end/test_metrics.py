@@ -47,10 +47,10 @@ class Watched(NamedTuple):
 
 
 def without_sample(store: Prometheus, run: str, since_s: float) -> list[str]:
-    """The queries of panels that have nothing but NaN, or nothing; scrapes come four times a second."""
+    """The queries of panels that have nothing but NaN, or nothing; rates are over eight scrapes."""
     return [
         query.where
-        for query in asked(run, "1s")
+        for query in asked(run, "2s")
         if all(math.isnan(value) for value in store.values(query.promql, since_s))
     ]
 
@@ -79,7 +79,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory, simulated: str) -> Iterato
             began_s = time.time()
             options = ("--processes", "2", "--metrics-port", str(port), "--set", "window.retries=0")
             run = start("run", asked_for, "--out", out, *options)
-            until(lambda: bool(store.query(JOINED)), "a step can be joined with")
+            until(lambda: bool(store.query(JOINED)), "a step can be joined with", within_s=60)
             step, lacking = store.query(JOINED)[0]["metric"], [""]
             while lacking and run.poll() is None:
                 lacking = without_sample(store, out.name, began_s)
