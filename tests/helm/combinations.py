@@ -33,7 +33,8 @@ ALONE: dict[str, tuple[Any, ...]] = {
     "secrets": ([], [{"env": "KEY", "secret": "s", "key": "k"}]),
     "secretFiles": ([], [{"secret": "s", "path": "/etc/s"}]),
 }  # fmt: skip
-AT_ONCE = 72
+AT_ONCE = 72  # subcharts in one chart
+DASHBOARDS = len(list((CHART / "dashboards").glob("*.json")))
 
 
 def combinations() -> list[Flags]:
@@ -91,7 +92,7 @@ def expected(flags: Flags) -> Counter[str]:
     kinds += Counter({"Deployment": simulated, "Pod": simulated, "DaemonSet": gpu == "daemonset"})
     kinds["Service"] = (workers or page or flags["metrics.enabled"]) + page + simulated + (gpu == "daemonset")
     kinds["ConfigMap"] = (
-        simulated + bool(flags["scenario.inline"]) + (gpu == "snippet") + 3 * flags["metrics.dashboards"]
+        simulated + bool(flags["scenario.inline"]) + (gpu == "snippet") + DASHBOARDS * flags["metrics.dashboards"]
     )
     kinds["NetworkPolicy"] = policies
     kinds["PodDisruptionBudget"] = flags["disruptionBudget"] * (1 + workers)
