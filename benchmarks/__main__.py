@@ -21,6 +21,7 @@ BENCHMARKS = (
     "engine",
     "simulator",
     "summary",
+    "gates",
     "isolation",
 )
 

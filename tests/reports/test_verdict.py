@@ -48,6 +48,18 @@ def test_a_proven_regression_fails() -> None:
     )
 
 
+@pytest.mark.parametrize(("p", "status"), [(0.0009, "fail"), (0.0011, "inconclusive"), (0.049, "inconclusive")])
+def test_a_regression_that_one_run_in_a_thousand_has_by_chance_fails_none(p: float, status: str) -> None:
+    """Worse at 5 % keeps a run from passing; it fails at 0.1 %, and the reason says which of both it is."""
+    steps = arms(0.2)
+    compared = [{**one, "p_adjusted": p} for one in comparisons(all_pairs(steps, AB), AB)]
+    said = verdict(Evidence(AB, steps, compared, all_pairs(steps, AB), [], None))
+
+    assert said["status"] == status
+    assert said["reasons"][0].endswith("proven worse over 6 pairs.") == (status == "fail")
+    assert said["reasons"][0].endswith("short of the 0.1 % that fails a run: more blocks decide.") == (status != "fail")
+
+
 def test_no_change_passes() -> None:
     """Exit code 0, with what was tested."""
     said = judged(arms())
