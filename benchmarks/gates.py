@@ -3,8 +3,8 @@
 python -m benchmarks.gates [RUNS]
 
 Must hold: one of 54 points that is 10 % slower (sd 2 %), and a whole slow cell (sd 3 %), found in 95 % of runs or more;
-at most 123 of 2,000 identical matrices with any rejection, also with 20 % of the blocks hit by 30 %; 95 % intervals that
-cover in 93 to 97 %; identical arms end in exit code 0 in 95 % or more, and never in 3 (they do in 1 of 1,000).
+at most 123 of 2,000 identical matrices with any rejection, also with 20 % of the blocks hit by 30 %; 95 % intervals
+that cover in 93 to 97 %; identical arms end in exit code 0 in 95 % or more, and never in 3 (they do in 1 of 1,000).
 """
 
 from __future__ import annotations

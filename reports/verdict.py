@@ -22,7 +22,7 @@ from scenarios.scenario import Scenario
 from scenarios.slo import has_slo
 
 # A comparison is named worse at 5 %: 1 % of runs of identical arms name one. That keeps a run from passing; to fail it,
-# a chance of one in a thousand is asked for, so that a red run says that something is wrong, not that 80 runs were made.
+# a chance of one in a thousand is asked for: a red run says that something is wrong, not that a hundred runs were made.
 FAILS = 0.001
 EXIT_CODES = {"pass": 0, "fail": 3, "inconclusive": 4, "invalid": 4}
 
