@@ -16,6 +16,7 @@ BENCHMARKS = (
     "gpu",
     "metrics",
     "away",
+    "web",
     "prompts",
     "stagger",
     "engine",

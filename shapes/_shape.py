@@ -154,10 +154,18 @@ class PlannedShape(LoadTestShape):
             self._ending.join()
 
     def _finish(self, run: LoadRun, stopped: str | None) -> None:
-        """End the run, then write its report; the verdict's exit code becomes Locust's."""
-        assert self.runner is not None, "a run has a runner"
+        """End the run and write its report, and have the page say so."""
         if self._watch is not None:
             self._watch.live.ending()
+        try:
+            self._conclude(run, stopped)
+        finally:
+            if self._watch is not None:
+                self._watch.live.ended(stopped, (run.directory / "report.html").exists())
+
+    def _conclude(self, run: LoadRun, stopped: str | None) -> None:
+        """End the run, then write its report; the verdict's exit code becomes Locust's."""
+        assert self.runner is not None, "a run has a runner"
         run.end(stopped)
         if run.unfinished is not None:
             kept = f"what was measured is kept: `tokenswarm report {run.directory}`, when that can be written to"
@@ -172,8 +180,6 @@ class PlannedShape(LoadTestShape):
         else:
             print(f"tokenswarm: {stopped} before anything was measured", file=sys.stderr)  # noqa: T201
             self.runner.environment.process_exit_code = STOPPED
-        if self._watch is not None:
-            self._watch.live.ended(stopped, (run.directory / "report.html").exists())
 
 
 def new_directory(name: str) -> Path:

@@ -61,9 +61,8 @@ class Watch:
         self._shape, self._start_note, self._expected_s = "", "", 0.0
         base = options.web_base_path or ""
         place = Place(self.live, self, self._files, Runs(Path("runs")), base, os.environ)
-        environment.web_ui.app.before_request(self._before_stop)
-        environment.web_ui.app.after_request(lambda answer: self._beside(answer, base))
         serve(environment.web_ui, place)
+        self._join(environment.web_ui, base)
         beside_locust(environment.web_ui, base)
         gevent.spawn(self._look_forever)
 
@@ -122,10 +121,7 @@ class Watch:
     def start(self, wanted: Wanted) -> None:
         """Start a run; Unfit when it cannot be."""
         runner = self._environment.runner
-        if self.live.busy or self._posted is not None:
-            raise Unfit({"": "a run is going on: stop it first"})
-        if isinstance(runner, MasterRunner) and not runner.clients.ready:
-            raise Unfit({"": "no worker is ready yet: start one, or wait a moment"})
+        self._none_goes_on()
         scenario = _priced(wanted_scenario(wanted, self._files, os.environ))
         by_hand = wanted.shape == "manual"
         users = _users(wanted.users) if by_hand else None
@@ -133,26 +129,47 @@ class Watch:
         refused = refusal(estimate(plan, scenario), scenario)
         if refused:
             raise Unfit({"": refused})
-        if not self._ended():
-            raise Unfit({"": "the last run is still ending: try again in a moment"})
+        if not self._free():
+            raise Unfit({"": "no worker is ready: start one, or wait until the last run has ended on all of them"})
+        self._none_goes_on()  # another may have been asked for in the meantime
         if by_hand:
             self._environment.parsed_options.num_users = users
         self._posted = Posted(scenario, plan, wanted.shape, wanted.scenario)
         runner.start_shape()
 
-    def _ended(self) -> bool:
-        """Whether Locust has ended the last run too; waits for that a little."""
-        until = time.monotonic() + ENDING_S
-        while self._environment.runner.shape_greenlet is not None and time.monotonic() < until:
+    def _none_goes_on(self) -> None:
+        if self.live.busy or self._posted is not None:
+            raise Unfit({"": "a run is going on: stop it first"})
+
+    def _free(self) -> bool:
+        """Whether Locust has ended the last run too, and a worker is ready; waits for that a little."""
+        runner, until = self._environment.runner, time.monotonic() + ENDING_S
+
+        def free() -> bool:
+            ready = not isinstance(runner, MasterRunner) or bool(runner.clients.ready)
+            return runner.shape_greenlet is None and ready
+
+        while not free() and time.monotonic() < until:
             gevent.sleep(0.05)
-        return self._environment.runner.shape_greenlet is None
+        return free()
 
     # -- what Locust's own page does
 
-    def _before_stop(self) -> None:
-        """Locust's stop button: a ramp by hand ends its level first, and has it recorded."""
+    def _join(self, web_ui: Any, base: str) -> None:
+        """Have Locust's stop button leave as ours does, and its page show the way to ours."""
+        views, locust_s = web_ui.app.view_functions, web_ui.app.view_functions["locust.stop"]
+
+        def stop() -> Any:
+            self._leave()
+            return locust_s()
+
+        views["locust.stop"] = web_ui.auth_required_if_enabled(stop)
+        web_ui.app.after_request(lambda answer: self._beside(answer, base))
+
+    def _leave(self) -> None:
+        """Locust's stop button: a ramp by hand ends its level first; either way it is recorded."""
         run = self._run
-        if request.endpoint != "locust.stop" or run is None or not self.live.busy:
+        if run is None or not self.live.busy:
             return
         if not (run.plan.by_hand and run.steering.climbing):
             run.steering.note("stop", "on Locust's page")

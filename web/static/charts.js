@@ -48,7 +48,7 @@ function climb(arms, y, loads, unit, curves) {
     encoding: {x, y: value, color: colour, strokeDash: {field: "arm", type: "nominal", scale: scale(DASHES)}}}));
   return {height: 250, layer: [...lines, {mark: {type: "point", filled: true, size: 55},
     encoding: {x, y: value, color: colour, shape: {field: "arm", type: "nominal", scale: scale(SHAPES)},
-      opacity: {field: "counts", type: "nominal", scale: {domain: ["yes", "no"], range: [1, .3]}, legend: null}}}]};
+      opacity: {field: "counts", type: "ordinal", sort: ["yes", "no"], scale: {domain: ["yes", "no"], range: [1, .3]}, legend: null}}}]};
 }
 
 class Chart {

@@ -72,7 +72,8 @@ async function runs() {
   const told = (await json("runs")).runs;
   const head = element("tr", "", ["run", "scenario", "verdict", "report", "compare"].map(name => element("th", name, [], {scope: "col"})));
   at("runs").replaceChildren(head, ...told.map(row));
-  if (!told.length) at("compare-said").textContent = "There is no run yet.";
+  base_run = "";
+  at("compare-said").textContent = told.length ? "Choose two runs to compare them." : "There is no run yet.";
 }
 
 function row(run) {
@@ -97,6 +98,7 @@ function compared(id, button) {
 document.addEventListener("state", ({detail: state}) => {
   const now = `${state.state}/${state.run?.id}`;
   at("go").disabled = ["starting", "running", "ending"].includes(state.state);
+  if (now !== was) at("form").open = !at("go").disabled;
   if (now !== was && !["starting", "running"].includes(state.state)) runs();
   was = now;
 });

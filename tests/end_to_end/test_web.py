@@ -1,0 +1,136 @@
+"""The live page on a real master with two workers, steered in a real browser: it happens once, then is looked at."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporters.record import Run
+from simulator.llamacpp import free_port
+from simulator.process import served
+from tests.end_to_end.fleet import stop, workers_of
+from tests.end_to_end.prometheus import answers, until
+from tests.end_to_end.service import ROOT, scenario
+
+SECRET = "sk-never-shown-to-anybody"
+SLOW = ("--scripted", "--ttft-ms", "400", "--gap-ms", "100", "--tokens", "5")  # valid on a busy machine too
+PAGES = ("/", "/llm", "/llm/state", "/llm/scenarios", "/llm/runs", "/stats/requests", "/logs")
+
+
+def get(url: str, **headers: str) -> tuple[int, dict[str, str], str]:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+            return answer.status, dict(answer.headers), answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, dict(error.headers), error.read().decode()
+
+
+def post(url: str, **headers: str) -> int:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, b"", headers=headers), timeout=10) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("web")
+
+
+@pytest.fixture(scope="module")
+def steered(folder: Path) -> dict[str, Any]:
+    """What the browser saw, and what the server answered to others before it."""
+    with served("simulator", SLOW) as service:
+        asked = scenario(folder, service, duration="1.5s")
+        short = asked.read_text().replace("short = 24", "short = 5").replace("retries = 2", "retries = 1")
+        asked.write_text(
+            short.replace("model =", 'api_key_env = "A_KEY"\nmodel =').replace("min_requests = 6", "min_requests = 2")
+        )
+        port, bound = free_port(), str(free_port())
+        command = [
+            sys.executable, "-m", "locust", "-f", f"{ROOT}/locustfiles/chat.py,{ROOT}/shapes/ladder.py",
+            "--scenario", str(asked), "--web-host", "127.0.0.1", "--web-port", str(port), "--processes", "2",
+            "--master-bind-host", "127.0.0.1", "--master-bind-port", bound,
+            "--master-host", "127.0.0.1", "--master-port", bound,
+        ]  # fmt: skip
+        environment = {**os.environ, "A_KEY": SECRET, "PYTHONPATH": str(ROOT)}
+        with (folder / "locust.log").open("w") as log:
+            master = subprocess.Popen(
+                command, cwd=folder, env=environment, start_new_session=True, stdout=log, stderr=log
+            )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            until(lambda: answers(f"{url}/llm/state"), "the page is served")
+            before = {path: get(url + path) for path in PAGES}
+            origins = {origin: post(f"{url}/stop", Origin=origin) for origin in ("http://evil.example", url)}
+            until(lambda: len(workers_of(master)) >= 2, "the workers are there")
+            places = [url, str(folder), str(workers_of(master)[0]), str(master.pid)]
+            browsing = [sys.executable, "-m", "tests.end_to_end.steering", *places]
+            told = subprocess.run(browsing, capture_output=True, text=True, cwd=ROOT, timeout=200, check=False)
+            assert told.returncode == 0, told.stderr + (folder / "locust.log").read_text()[-3000:]
+        finally:
+            if master.poll() is None:
+                stop(master)
+    return {**json.loads(told.stdout), "before": before, "origins": origins}
+
+
+def runs(folder: Path) -> list[Run]:
+    return [Run.open(each) for each in sorted((folder / "runs").iterdir())]
+
+
+@pytest.mark.timeout(240)
+def test_a_ladder_is_started_by_keys_and_climbs(steered: dict[str, Any], folder: Path) -> None:
+    """A wrong knob is said beside its field, which has the focus; the right one starts a run that climbs to its end."""
+    assert steered["wrong"].startswith("ladder.at = 3: not a rung")
+    assert steered["focus"] == "knob-at"
+    assert steered["half"].startswith("1 of 2 steps")
+    assert "2 rungs done" in steered["rungs"]
+    assert [record.step.concurrency for record in runs(folder)[0].steps if record.step.try_ == 1] == [1, 2]
+
+
+def test_the_report_is_a_click_away_and_two_runs_are_compared(steered: dict[str, Any]) -> None:
+    """Both are made by processes of their own, on pages apart."""
+    assert "tokenswarm" in steered["report"]
+    assert "Two runs beside each other" in steered["compared"], steered["compared"]
+
+
+def test_what_a_person_does_is_in_the_record(steered: dict[str, Any], folder: Path) -> None:
+    """Start, hold, mark and stop, with their times and notes; texts are texts."""
+    last = runs(folder)[-1].manifest
+
+    assert [act["what"] for act in last["actions"]] == ["start", "hold", "mark", "stop"]
+    assert last["actions"][2]["note"] == "a <b>moment</b>"
+    assert "a <b>moment</b>" in steered["acts"]
+    assert last["stopped"] == "stopped by hand"
+    assert steered["stopped"] == "The run ended early: stopped by hand"
+
+
+def test_the_page_survives(steered: dict[str, Any], folder: Path) -> None:
+    """A second run without a reload, a reload in the middle, a worker that is lost, a master that is gone."""
+    assert len(runs(folder)) == 3
+    assert "lost" in steered["lost"]
+    assert "does not answer" in steered["gone"]
+    assert steered["complaints"] == []
+    assert set(steered["too_wide"].values()) == {0}
+
+
+def test_locust_s_own_page_leads_to_ours_and_is_guarded(steered: dict[str, Any]) -> None:
+    """A link, a tab and a file more; no foreign post, no CORS, and the key of a service is nowhere."""
+    status, _, index = steered["before"]["/"]
+    assert status == 200
+    assert 'href="/llm"' in index
+    assert "llm-steps" in index
+    assert "extended_stats" in steered["before"]["/stats/requests"][2]
+    assert steered["origins"]["http://evil.example"] == 403
+    assert 403 not in [code for origin, code in steered["origins"].items() if "127.0.0.1" in origin]
+    assert all("Access-Control-Allow-Origin" not in headers for _, headers, _ in steered["before"].values())
+    assert all(SECRET not in text for _, _, text in steered["before"].values())
