@@ -75,7 +75,7 @@ def steered(folder: Path) -> dict[str, Any]:
             until(lambda: len(workers_of(master)) >= 2, "the workers are there")
             places = [url, str(folder), str(workers_of(master)[0]), str(master.pid)]
             browsing = [sys.executable, "-m", "tests.end_to_end.steering", *places]
-            told = subprocess.run(browsing, capture_output=True, text=True, cwd=ROOT, timeout=200, check=False)
+            told = subprocess.run(browsing, capture_output=True, text=True, cwd=ROOT, timeout=240, check=False)
             assert told.returncode == 0, told.stderr + (folder / "locust.log").read_text()[-3000:]
         finally:
             if master.poll() is None:
@@ -87,7 +87,7 @@ def runs(folder: Path) -> list[Run]:
     return [Run.open(each) for each in sorted((folder / "runs").iterdir())]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_a_ladder_is_started_by_keys_and_climbs(steered: dict[str, Any], folder: Path) -> None:
     """A wrong knob is said beside its field, which has the focus; the right one starts a run that climbs to its end."""
     assert steered["wrong"].startswith("ladder.at = 3: not a rung")
