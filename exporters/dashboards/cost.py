@@ -31,9 +31,8 @@ def api(tokens: Callable[[str], str]) -> str:
     of it here, so that cached tokens that the service keeps to itself are priced as input."""
     sums = {kind: f"""sum by (arm) {tokens(f'type="{kind}"')}""" for kind in ("input", "cached", "output")}
     cached, output = (f"({sums[kind]} or {sums['input']} * 0)" for kind in ("cached", "output"))
-    return (
-        f"(({sums['input']} - {cached}) * $input_price + {cached} * $cached_price + {output} * $output_price) / 1e6"
-    )  # fmt: skip
+    plain = f"({sums['input']} - {cached})"
+    return f"({plain} * $input_price + {cached} * $cached_price + {output} * $output_price) / 1e6"
 
 
 PER_S: Final = api(lambda kind: rate(SWARM.tokens, kind))
