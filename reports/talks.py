@@ -19,7 +19,7 @@ from reports.latency import load_column, load_shown
 from reports.measured import Measured, counting
 from reports.stats import mean_interval
 from reports.tables import Column, Shown, Table, absent, cell_name, label
-from reports.units import count, duration, number, share
+from reports.units import count, duration, money, number, plain, share
 from scenarios.extent import arm_price
 from scenarios.prices import ApiPrice
 from scenarios.scenario import Scenario
@@ -57,7 +57,7 @@ def _talk(steps: Sequence[Measured], rows: pd.DataFrame, scenario: Scenario) -> 
     overflowed = int((here["outcome"] == "context_overflow").sum())
     known: dict[str, Any] = {
         "cached_share": hits,
-        "saved_money_per_1k": _money(ordinary, price),
+        "input_cost": input_cost(ordinary, price, scenario.cost.currency if scenario.cost else ""),
         "engine_hit_share": _engine_hits(steps),
         "context_overflows": overflowed or None,
     }
@@ -104,12 +104,17 @@ def _engine_hits(steps: Sequence[Measured]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _money(rows: pd.DataFrame, price: ApiPrice | None) -> float | None:
-    """What cached tokens save on 1,000 requests, where they have a price of their own."""
-    ok = rows[(rows["outcome"] == "ok") & rows["cached_tokens"].notna()]
+def input_cost(rows: pd.DataFrame, price: ApiPrice | None, currency: str) -> dict[str, Any] | None:
+    """Money for the input of 1,000 ordinary requests: as the cache made it, and had none of it been cached.
+
+    None where cached tokens have no price of their own, or usage does not tell them.
+    """
+    ok = rows[(rows["outcome"] == "ok") & rows["cached_tokens"].notna() & rows["input_tokens"].notna()]
     if price is None or price.input is None or price.cached_input is None or not len(ok):
         return None
-    return float(ok["cached_tokens"].mean() / 1e6 * (price.input - price.cached_input) * 1000)
+    whole = float(ok["input_tokens"].mean()) * price.input / 1000
+    saved = float(ok["cached_tokens"].mean()) * (price.input - price.cached_input) / 1000
+    return {"per_1k": whole - saved, "uncached_per_1k": whole, "currency": currency}
 
 
 def talk_warnings(found: Sequence[Mapping[str, Any]], scenario: Scenario) -> list[dict[str, Any]]:
@@ -162,8 +167,22 @@ def _remark(found: Sequence[dict[str, Any]]) -> str | None:
     """The hit rates of both sources, and what they save."""
     ours = [talk["cached_share"] for talk in found if "cached_share" in talk]
     engine = [talk["engine_hit_share"] for talk in found if "engine_hit_share" in talk]
-    money = [talk["saved_money_per_1k"] for talk in found if "saved_money_per_1k" in talk]
     said = [f"{share(float(np.mean(ours)))} of the input tokens were cached by usage."] if ours else []
     said += [f"By the engine's own counters {share(float(np.mean(engine)))}, uncached ones included."] if engine else []
-    said += [f"Cached tokens save {number(float(np.mean(money)))} per 1,000 requests."] if money else []
-    return " ".join(said) or None
+    return " ".join([*said, *_costs(found)]) or None
+
+
+def _costs(found: Sequence[dict[str, Any]]) -> list[str]:
+    """What the input costs with the cache and without it: of each arm, over its points."""
+    arms: dict[str, list[dict[str, Any]]] = {}
+    for talk in found:
+        if "input_cost" in talk:
+            arms.setdefault(talk["arm"], []).append(talk["input_cost"])
+    said = []
+    for arm, costs in arms.items():
+        cached, whole = (float(np.mean([cost[name] for cost in costs])) for name in ("per_1k", "uncached_per_1k"))
+        currency = costs[0]["currency"]
+        of = f" of {plain(arm, 40)}" if len(arms) > 1 else ""
+        text = f"The input of 1,000 requests{of} costs {money(cached, currency)} with the cache"
+        said.append(f"{text}, {money(whole, currency)} had none of it been cached.")
+    return said
