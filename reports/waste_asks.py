@@ -1,0 +1,75 @@
+"""What a prompt spends on the form of the answer, and on text that other prompts begin with too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+
+from reports.waste_edits import Edit
+from reports.waste_places import sentences
+
+NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|twelve|a single|single)"
+FORMAT = re.compile(
+    r"(?<![.\w])(?:json|csv|xml|yaml|html|markdown|table|tabulate|tab[- ]separated|bullets?"
+    r"|bullet(?:ed)? (?:lists?|points?)|numbered|checklist|headings?|code block|one (?:per|line)|schema)\b"
+    r"|\bkeys?\s+[\"'`\w]+|\bcolumns?\b|\buse this (?:form|format)\b",
+    re.I,
+)
+LENGTH = re.compile(
+    rf"\b{NUMBER}[- ](?:\w+ ){{0,1}}(?:words?|sentences?|lines?|paragraphs?|characters?|bullets?)\b"
+    r"|\bshort paragraph\b|\bbriefly\b|\bbe brief\b|\bkeep (?:each|it|the) .{0,20}short\b|\bin one word\b",
+    re.I,
+)
+WITHOUT = re.compile(
+    r"\b(?:code|json|label|table|list|answer|number|word)s? only\b|\bonly the \w+\b|\bwith (?:the )?\w+ only\b"
+    r"|\bno explanations?\b|\bnothing else\b|\bwithout (?:any )?(?:explanation|comment)s?\b",
+    re.I,
+)
+ABOUT = re.compile(r"(?:explain|what|why|how|is|are|does|describe|define)\b", re.I)  # asks of a format, not for it
+ANSWERED = re.compile(r"^(?:a|answer|output|class|label|result|response|translation)[ \t]*:[ \t]*\S", re.I | re.M)
+ASKED = re.compile(r"^(?:q|question|input|message|text|example|review|sentence)\b[^\n:]{0,20}:", re.I | re.M)
+OPEN = re.compile(r"^(?:a|answer|output|class|label|result|response|translation)[ \t]*:\s*\Z", re.I | re.M)
+SHARED = 20  # words that two prompts begin with, for a text that they share
+
+
+def instructions(prompt: str) -> list[Edit]:
+    """Sentences that name the form of the answer: a format, a limit of length, what to leave out."""
+    return [Edit(start, end) for start, end in sentences(prompt) if _is_of_form(prompt[start:end])]
+
+
+def _is_of_form(sentence: str) -> bool:
+    if LENGTH.search(sentence) or WITHOUT.search(sentence):
+        return True
+    named = FORMAT.search(sentence)
+    return named is not None and not ABOUT.match(sentence)
+
+
+def shared(prompt: str, front: int) -> list[Edit]:
+    """What stands at the front of other prompts too, or else the worked examples before the question."""
+    if front:
+        return [Edit(0, front)]
+    answered = list(ANSWERED.finditer(prompt))
+    asked = ASKED.search(prompt)
+    if asked is None or not answered or (len(answered) < 2 and OPEN.search(prompt) is None):
+        return []
+    last = answered[-1]
+    end = prompt.find("\n", last.end())
+    return [Edit(asked.start(), len(prompt) if end < 0 else end)] if asked.start() < last.start() else []
+
+
+def fronts(prompts: Iterable[str]) -> dict[str, int]:
+    """Of each prompt how many characters, whole words, it begins with like another one; 0 below twenty words."""
+    known = sorted(set(prompts))
+    found = dict.fromkeys(known, 0)
+    for one, other in pairwise(known):
+        common = _common(one, other)
+        for prompt in (one, other):
+            found[prompt] = max(found[prompt], common)
+    return found
+
+
+def _common(one: str, other: str) -> int:
+    length = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    cut = max(one.rfind(mark, 0, length) for mark in ("\n", " "))
+    return cut + 1 if len(one[: cut + 1].split()) >= SHARED else 0
