@@ -2,14 +2,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CORES := $(shell getconf _NPROCESSORS_ONLN)
 
 .PHONY: demo test check format lock bench dashboards soak fuzz clean
 
 demo: $(VENV)/installed
 	$(BIN)/tokenswarm demo
 
+# First what only computes, on every core; then, one after the other, what compares times or starts processes.
 test: check $(VENV)/engine $(VENV)/helm/helm4
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not alone" -n $(CORES) --dist loadscope
+	$(BIN)/python -m pytest -m alone
 
 # Formatting, lint and types: what a reviewer should not have to say.
 check: $(VENV)/installed

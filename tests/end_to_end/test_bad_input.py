@@ -11,7 +11,7 @@ import pytest
 from exporters.record import Run
 from simulator.llamacpp import free_port
 from simulator.process import served
-from tests.end_to_end.service import front_door, no_traceback, read, scenario
+from tests.end_to_end.service import front_door, here, no_traceback, read, scenario
 
 
 def refused(done: object, *words: str) -> None:
@@ -66,12 +66,13 @@ def test_a_typo_names_key_value_and_what_is_accepted(tmp_path: Path) -> None:
     refused(front_door("run", path), "limts", "limits")
 
 
-def test_a_run_directory_is_never_overwritten(tmp_path: Path, simulated: str) -> None:
-    """--out with a run in it is refused."""
-    out = tmp_path / "run"
-    assert front_door("run", scenario(tmp_path, simulated), "--out", out).returncode == 0
+def test_a_run_directory_is_never_overwritten(tmp_path: Path, simulated: str, measured: tuple[Path, str]) -> None:
+    """--out with a run in it is refused, and the run stays as it was."""
+    out, _ = measured
+    before = (out / "run.json").read_bytes()
 
     refused(front_door("run", scenario(tmp_path, simulated), "--out", out), str(out))
+    assert (out / "run.json").read_bytes() == before
 
 
 def test_neither_or_both_of_scenario_and_resume(tmp_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_neither_or_both_of_scenario_and_resume(tmp_path: Path) -> None:
 def test_resume_of_nothing_is_one_line(tmp_path: Path) -> None:
     """A directory without a run cannot be resumed or reported."""
     refused(front_door("run", "--resume", tmp_path), str(tmp_path))
-    refused(front_door("report", tmp_path), str(tmp_path))
+    refused(here("report", tmp_path), str(tmp_path))
 
 
 def test_a_service_that_refuses_everything_is_not_hammered(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from exporters.record import Run
 from reports.between import beside, differences, sides_of
 from simulator.process import served
-from tests.end_to_end.service import front_door, no_traceback, scenario
+from tests.end_to_end.service import front_door, here, no_traceback, scenario
 
 SLOWER = 1 / 0.8
 
@@ -30,7 +30,7 @@ def test_a_known_difference_is_inside_its_interval(runs: tuple[Path, Path], tmp_
     """TPOT is 1.25 times as long; the table says so, and that it proves nothing; exit code 0."""
     sides = sides_of(Run.open(runs[0]), Run.open(runs[1]), None)
     tpot = [one for one in beside(*sides) if one.metric == "tpot_s"]
-    done = front_door("compare", *runs, "--markdown", tmp_path / "compare.md")
+    done = here("compare", *runs, "--markdown", tmp_path / "compare.md")
 
     assert differences(*sides) == []
     assert [one.load for one in tpot] == [1, 2]
@@ -51,8 +51,8 @@ def test_runs_that_differ_are_refused_unless_that_is_under_test(runs: tuple[Path
         path.write_text(path.read_text().replace("[request]", "[request]\nstream = false"))
         done = front_door("run", path, "--out", tmp_path / "other")
         assert done.returncode == 0, done.stderr
-    refused = front_door("compare", runs[0], tmp_path / "other")
-    allowed = front_door("compare", runs[0], tmp_path / "other", "--differs", "scenario.request.stream")
+    refused = here("compare", runs[0], tmp_path / "other")
+    allowed = here("compare", runs[0], tmp_path / "other", "--differs", "scenario.request.stream")
 
     assert refused.returncode == 2
     assert no_traceback((refused.stdout, refused.stderr))
@@ -64,8 +64,8 @@ def test_runs_that_differ_are_refused_unless_that_is_under_test(runs: tuple[Path
 
 def test_an_arm_that_is_not_there_is_one_line(runs: tuple[Path, Path]) -> None:
     """The arms that there are, and exit code 2; so is a directory without a run."""
-    done = front_door("compare", *runs, "--arm", "nobody")
-    nothing = front_door("compare", runs[0], runs[0].parent)
+    done = here("compare", *runs, "--arm", "nobody")
+    nothing = here("compare", runs[0], runs[0].parent)
 
     assert (done.returncode, nothing.returncode) == (2, 2)
     assert "has no arm nobody; it has baseline" in done.stderr

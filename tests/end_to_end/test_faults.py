@@ -33,7 +33,7 @@ from tests.end_to_end.fleet import (
     workers_of,
 )  # fmt: skip
 from tests.end_to_end.places import SERVICE, SWARM, two_places
-from tests.end_to_end.service import front_door, read
+from tests.end_to_end.service import here, read
 
 SIMULATOR = ("--profile", "small")
 NOTICED_S = 0.5  # of a window without one of its workers
@@ -115,7 +115,7 @@ def test_a_killed_master_leaves_a_readable_run_and_no_orphans(tmp_path: Path, se
         assert gone(workers, within_s=15)
         lost = finished(url) - there
 
-    reported = front_door("report", out)
+    reported = here("report", out)
     assert reported.returncode == 4, reported.stderr
     assert "killed" in read(out / "summary.json")["verdict"]["reasons"][0]
     # What was not yet reported, and what the workers did in the second or two until they noticed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from exporters.record import Run
-from tests.end_to_end.service import front_door, scenario
+from tests.end_to_end.service import front_door, read, scenario
 
 WITHIN_S = 0.050
 
@@ -18,7 +18,8 @@ def test_phases_end_within_50_ms_of_their_condition(tmp_path: Path, simulated: s
         "--set", "ladder.concurrency=[4, 8]", "--set", "ladder.at=4",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    run = Run.open(out)
+    rows, run = read(out / "run.json")["rows"], Run.open(out)
+    assert rows["sent"] == rows["received"] > 0
     rows = [{**row, "ended": row["sent_ns"] + row["end_s"] * 1e9} for row in run.requests().to_pylist() if row["end_s"]]
     late = []
     # The first rung begins with nobody in flight: each worker's first row there is its first whole request.

@@ -15,17 +15,14 @@ import pytest
 
 from exporters.record import Run
 from simulator.llamacpp import free_port
-from tests.end_to_end.service import front_door, interrupt, no_traceback, read, scenario, settled, start, wait_for
+from tests.end_to_end.service import front_door, here, interrupt, no_traceback, read, scenario, settled, start, wait_for
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_a_run_measures_every_step_and_counts_every_request(tmp_path: Path, simulated: str, processes: int) -> None:
+def test_a_run_measures_every_step_and_counts_every_request(measured: tuple[Path, str]) -> None:
     """Every planned step is valid, rows add up, the contract's files are there, and the last line names the run."""
-    out = tmp_path / "run"
-    done = front_door("run", scenario(tmp_path, simulated), "--out", out, "--processes", str(processes))
+    out, last_line = measured
 
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().splitlines()[-1] == str(out)
+    assert last_line == str(out)
     summary = read(out / "summary.json")
     assert settled(summary) == {1: True, 2: True}
     assert all(step["requests"]["sent"] == step["requests"]["ok"] >= 6 for step in summary["steps"])
@@ -37,11 +34,9 @@ def test_a_run_measures_every_step_and_counts_every_request(tmp_path: Path, simu
     assert manifest["stopped"] is None
 
 
-def test_rows_tell_what_was_sent(tmp_path: Path, simulated: str) -> None:
+def test_rows_tell_what_was_sent(measured: tuple[Path, str]) -> None:
     """Each ok row has the cell's sizes, its latencies in order, and a phase; warm-up rows have no step."""
-    out = tmp_path / "run"
-    front_door("run", scenario(tmp_path, simulated), "--out", out)
-    rows = Run.open(out).requests()
+    rows = Run.open(measured[0]).requests()
 
     assert set(rows["phase"].to_pylist()) >= {"check", "warmup", "settle", "window"}
     window = rows.filter(pc.equal(rows["phase"], "window"))
@@ -89,7 +84,7 @@ def test_a_killed_run_is_readable_and_resumes(tmp_path: Path, simulated: str) ->
     wait_for(out / "steps.json")
     process.kill()
     process.wait()
-    reported = front_door("report", out)
+    reported = here("report", out)
     assert no_traceback([reported.stderr])
     before = [step["id"] for step in read(out / "summary.json")["steps"]]
     assert 0 < len(planned(before)) < 6
