@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: demo test check format lock bench dashboards soak fuzz clean
+.PHONY: demo test check format lock image bench dashboards soak fuzz clean
 
 demo: $(VENV)/installed
 	$(BIN)/tokenswarm demo
@@ -72,10 +72,20 @@ $(VENV)/fuzzer: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps atheris==3.0.0
 	touch $@
 
+# The image, as IMAGE:swarm and IMAGE:full (docs/kubernetes.md). BASE: another base image; BUILD: more options of podman.
+image: IMAGE ?= tokenswarm
+image:
+	podman build $(BUILD) $(BASE:%=--build-arg=BASE=%) --target full --tag $(IMAGE):full .
+	podman build $(BUILD) $(BASE:%=--build-arg=BASE=%) --target swarm --tag $(IMAGE):swarm .
+
+# One for here, and the part of it that the image needs, which installs the project itself with setuptools.
 lock: $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+	echo 'setuptools>=77' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--constraint requirements.lock -o requirements-image.lock pyproject.toml -
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz

@@ -16,6 +16,14 @@ def leave(*_: object) -> None:
     os._exit(4)
 
 
+def alone_if_so(logged: str, alone: list[str]) -> bool:
+    """Say and remember what Locust only logs: that not all workers came in time. It is logged all the same."""
+    if logged.startswith("Gave up waiting for workers"):
+        alone.append("tokenswarm: not all workers came in time: see the workers' logs, or raise --patience")
+        print(alone[0], file=sys.stderr)  # noqa: T201
+    return True
+
+
 def main() -> None:
     """Locust's own entry point, with the handlers above until the shape sets its own (shapes._shape)."""
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -27,10 +35,16 @@ def main() -> None:
     from locust.main import main as locust
 
     logging.raiseExceptions = False
+    alone: list[str] = []
+    logging.getLogger("locust.main").addFilter(lambda record: alone_if_so(record.getMessage(), alone))
     ending: list[Environment] = []
     events.quitting.add_listener(lambda environment, **_: ending.append(environment))
     try:
         sys.exit(locust())
+    except SystemExit:
+        if alone:
+            sys.exit(4)
+        raise
     except OSError:
         if not ending:
             raise

@@ -114,3 +114,14 @@ def test_simulate_on_a_port_in_use_is_one_line() -> None:
         done = front_door("simulate", "--port", str(taken.getsockname()[1]))
 
     refused(done, "in use")
+
+
+def test_workers_that_do_not_come_are_a_line(tmp_path: Path) -> None:
+    """Locust only logs that it gave up; here it is a line on stderr, and exit code 4: nothing was measured."""
+    path = scenario(tmp_path, "http://127.0.0.1:1")
+    at = ("--workers", "2", "--patience", "1", "--port", str(free_port()))
+    done = front_door("master", path, *at, "--out", tmp_path / "run")
+
+    assert done.returncode == 4, done.stderr
+    assert "tokenswarm: not all workers came in time: see the workers' logs" in done.stderr
+    assert no_traceback([done.stdout, done.stderr])
