@@ -128,7 +128,7 @@ class PlannedShape(LoadTestShape):
         if isinstance(environment.runner, WorkerRunner) or environment.shape_class is not self:
             return
         self.crew = Crew(environment)
-        self._watch = watch(environment)
+        self._watch = watch(self.crew)
         options = environment.parsed_options
         self._given = Given(tuple(options.set or ()), options.out, options.resume, options.copy_to)
         environment.events.quitting.add_listener(lambda **_: self._end("interrupted"))

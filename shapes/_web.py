@@ -18,6 +18,7 @@ from exporters.sample import Step
 from exporters.tally import StepTally
 from scenarios.load import ScenarioError
 from scenarios.scenario import Scenario
+from shapes._crew import Crew
 from shapes._estimate import estimate, refusal
 from shapes._plan import Plan, make_plan
 from shapes._prices import with_listed_prices
@@ -35,7 +36,10 @@ CHANGES_SHOWN, ACTIONS_SHOWN = 5, 50
 ENDING_S = 15.0  # Locust's part of an end, after ours
 MOST_USERS = 1_000_000
 PRESETS = Path(__file__).resolve().parent.parent / "scenarios"
-LINK = '<a href="{}/llm" style="position:fixed;right:16px;bottom:12px;z-index:2000;font:15px sans-serif">LLM: steer and watch</a>'  # noqa: E501
+LINK = (
+    '<a href="{}/llm" style="position:fixed;left:16px;bottom:12px;z-index:2000;padding:8px 14px;border-radius:6px;'
+    'background:#0b5cad;color:#fff;text-decoration:none;font:15px sans-serif">LLM: steer and watch</a>'
+)
 
 
 class Posted(NamedTuple):
@@ -50,7 +54,8 @@ class Posted(NamedTuple):
 class Watch:
     """What the page knows of the run that is led here, and what a person may do to it."""
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, crew: Crew) -> None:
+        self._crew, environment = crew, crew.environment
         options = environment.parsed_options
         self.live, self._environment = Live(), environment
         self._own = options.scenario
@@ -197,10 +202,11 @@ class Watch:
             gevent.sleep(EVERY_S)
 
     def _look(self) -> Look:
-        run = self._run
+        run, crew = self._run, self._crew
+        there, expected = len(crew.present()), self._environment.parsed_options.expect_workers or 1
         if run is None:
-            return Look(users=self._environment.runner.user_count)
-        crew, steering, order = run.crew, run.steering, run.crew.order
+            return Look(users=crew.runner.user_count, workers=there, expected=expected)
+        steering, order = run.steering, crew.order
         going = order.phase not in ("idle", "drain", "collect", "abort") and self.live.state == "running"
         return Look(
             users=crew.runner.user_count,
@@ -208,8 +214,8 @@ class Watch:
             tallies=_tallies(run) if going else (),
             money=run.spent,
             left_s=self._left_s(run),
-            workers=len(crew.present()),
-            expected=crew.expected,
+            workers=there,
+            expected=max(crew.expected, expected),
             changes=tuple(f"worker {c.worker} {c.what} at {c.at}" for c in crew.changes[-CHANGES_SHOWN:]),
             engines=run.readings(),
             held=steering.held,
@@ -243,6 +249,6 @@ def _users(text: str) -> int:
     return int(text)
 
 
-def watch(environment: Any) -> Watch | None:
+def watch(crew: Crew) -> Watch | None:
     """The page of a master with a web UI; None without one."""
-    return None if getattr(environment, "web_ui", None) is None else Watch(environment)
+    return None if getattr(crew.environment, "web_ui", None) is None else Watch(crew)

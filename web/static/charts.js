@@ -48,7 +48,7 @@ function climb(arms, y, loads, unit, curves) {
     encoding: {x, y: value, color: colour, strokeDash: {field: "arm", type: "nominal", scale: scale(DASHES)}}}));
   return {height: 250, layer: [...lines, {mark: {type: "point", filled: true, size: 55},
     encoding: {x, y: value, color: colour, shape: {field: "arm", type: "nominal", scale: scale(SHAPES)},
-      opacity: {field: "counts", type: "ordinal", sort: ["yes", "no"], scale: {domain: ["yes", "no"], range: [1, .3]}, legend: null}}}]};
+      opacity: {field: "counts", type: "ordinal", sort: ["yes", "no"], scale: {domain: ["yes", "no"], range: [1, .45]}, legend: null}}}]};
 }
 
 class Chart {
@@ -63,7 +63,7 @@ class Chart {
       if (key !== this.key) {
         this.view?.finalize();
         const whole = {...spec, width: "container", autosize: {type: "fit", contains: "padding"}, data: {name: "rows", values: rows}, config: CONFIG};
-        const made = await embed(this.place, whole, {ast: true, actions: false, renderer: "svg", defaultStyle: false, tooltip: false, mode: "vega-lite"});
+        const made = await embed(this.place, whole, {ast: true, actions: false, renderer: "svg", defaultStyle: false, tooltip: false, mode: "vega-lite", logLevel: 1});
         this.view = made.view; this.key = key;
       } else {
         await this.view.data("rows", rows).runAsync();

@@ -99,7 +99,7 @@ document.addEventListener("state", ({detail: state}) => {
   const now = `${state.state}/${state.run?.id}`;
   at("go").disabled = ["starting", "running", "ending"].includes(state.state);
   if (now !== was) at("form").open = !at("go").disabled;
-  if (now !== was && !["starting", "running"].includes(state.state)) runs();
+  if (now !== was && (!was || !["starting", "running"].includes(state.state))) runs();
   was = now;
 });
 load();
