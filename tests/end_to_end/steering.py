@@ -107,7 +107,7 @@ class Steered:
         self.page.goto(f"{self.url}/llm")
 
     def hold_and_lose(self, worker: int) -> None:
-        """A third run: held and marked by keys, reloaded, a worker lost, stopped."""
+        """A third run: held, marked and released by keys, reloaded meanwhile, a worker lost, stopped."""
         self.until("document.getElementById('scenario').value !== ''")
         self.page.fill("#knob-at", "2")
         self.page.click("#go")
@@ -122,6 +122,10 @@ class Steered:
         self.page.keyboard.type("a <b>moment</b>")
         self.page.keyboard.press("Enter")
         self.until("document.getElementById('actions').textContent.includes('moment')")
+        self.until(r"/window for ([6-9]|\d\d) s/.test(document.getElementById('where').textContent)")
+        self.tab_to("[data-what=release]")
+        self.page.keyboard.press("Enter")
+        self.until("document.getElementById('progress').value === 1")
         self.facts["acts"] = self.text("#actions")
         os.kill(worker, signal.SIGKILL)
         self.until("document.getElementById('warnings').textContent.includes('lost')")

@@ -104,10 +104,12 @@ def test_the_report_is_a_click_away_and_two_runs_are_compared(steered: dict[str,
 
 
 def test_what_a_person_does_is_in_the_record(steered: dict[str, Any], folder: Path) -> None:
-    """Start, hold, mark and stop, with their times and notes; texts are texts."""
-    last = runs(folder)[-1].manifest
+    """Start, hold, mark, release and stop, with their notes; the window stayed open, and its step gates nothing."""
+    last, held = runs(folder)[-1].manifest, runs(folder)[-1].steps[0]
 
-    assert [act["what"] for act in last["actions"]] == ["start", "hold", "mark", "stop"]
+    assert [act["what"] for act in last["actions"]] == ["start", "hold", "mark", "release", "stop"]
+    assert (held.marks, held.window_s is not None and held.window_s > 4.0) == (("manual",), True)
+    assert "manual" not in [mark for run in runs(folder)[:2] for step in run.steps for mark in step.marks]
     assert last["actions"][2]["note"] == "a <b>moment</b>"
     assert "a <b>moment</b>" in steered["acts"]
     assert last["stopped"] == "stopped by hand"
