@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import secrets
 import time
 from collections import deque
@@ -27,6 +28,8 @@ POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 OF_LOCUST = "object-src 'none'; base-uri 'self'; frame-ancestors 'none'"  # its page has its script in it
+
+log = logging.getLogger(__name__)
 
 
 class Person(UserMixin):  # type: ignore[misc]
@@ -95,6 +98,8 @@ class Guard:
         self._passwords = Passwords(environment[PASSWORD]) if environment.get(PASSWORD) else None
         if self._passwords is not None:
             self._ask_for_it()
+        elif web_ui.host not in LOOPBACK and not web_ui.web_login:
+            log.warning("whoever reaches this page may start and stop runs: set %s, or --web-host 127.0.0.1", PASSWORD)
 
     def _ask_for_it(self) -> None:
         self._web_ui.web_login = True

@@ -24,8 +24,8 @@ NOBODY: frozenset[str] = frozenset()
 class Served:
     """A server as Locust makes it (open to every site, in debug mode), with one route that changes something."""
 
-    def __init__(self, folder: Any, **environment: str) -> None:
-        self.app, self.host, self.tls_cert, self.web_login = Flask("served"), "127.0.0.1", None, False
+    def __init__(self, folder: Any, host: str = "127.0.0.1", **environment: str) -> None:
+        self.app, self.host, self.tls_cert, self.web_login = Flask("served"), host, None, False
         self.done: list[str] = []
         CORS(self.app)
         self.app.debug = True
@@ -114,6 +114,15 @@ def test_a_password_is_the_only_way_in(tmp_path: Any) -> None:
     assert all("s3cret-word" not in answer.text for answer in (wrong, *map(served.client.get, paths)))
     assert "HttpOnly" in right.headers["Set-Cookie"]
     assert "SameSite=Lax" in right.headers["Set-Cookie"]
+
+
+def test_an_open_door_is_said(tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A server that others can reach without a password says so, and what to do; one on loopback does not."""
+    Served(tmp_path)
+    Served(tmp_path, host="", TOKENSWARM_WEB_PASSWORD="x")
+    assert caplog.text == ""
+    Served(tmp_path, host="")
+    assert "set TOKENSWARM_WEB_PASSWORD" in caplog.text
 
 
 def test_guessing_ends_for_a_minute() -> None:
