@@ -60,7 +60,7 @@ class Watch:
         self.live, self._environment = Live(), environment
         self._own = options.scenario
         more = [Path(name) for name in (options.scenario, options.scenarios) if name]
-        self._files = Files([*more, PRESETS])
+        self._files = Files([*more, PRESETS], tuple(options.set or ()))
         self._run: LoadRun | None = None
         self._posted: Posted | None = None
         self._shape, self._start_note, self._expected_s = "", "", 0.0

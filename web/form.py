@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from scenarios.load import scenario_of
+from scenarios import overrides as changes
+from scenarios.load import ScenarioError, scenario_of
 from scenarios.overrides import parse_value
 from scenarios.scenario import Scenario
 from scenarios.wrong import Where, Wrong, printable
@@ -60,8 +61,9 @@ class Unfit(Exception):  # noqa: N818 (an answer to a person)
 class Files:
     """The scenario files that may be started, by the name that the page shows."""
 
-    def __init__(self, places: Sequence[Path]) -> None:
+    def __init__(self, places: Sequence[Path], overrides: Sequence[str] = ()) -> None:
         self._places = places  # files, and folders of files
+        self._overrides = overrides  # the command line's own: they hold for every file
 
     def found(self) -> dict[str, Path]:
         """What is there now."""
@@ -71,6 +73,14 @@ class Files:
                 files.setdefault(f"{file.resolve().parent.name}/{file.name}", file.resolve())
         return files
 
+    def read(self, path: Path) -> tuple[dict[str, Any], list[Where]]:
+        """What a file says, with the overrides put in, and their keys."""
+        try:
+            data = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+            return data, changes.apply(data, self._overrides)
+        except (OSError, ValueError, RecursionError, ScenarioError) as error:
+            raise Unfit({"": f"{printable(path.name)} cannot be read: {type(error).__name__}"}) from None
+
     def has(self, path: str) -> bool:
         """Whether a path is one of them."""
         return Path(path).resolve() in self.found().values()
@@ -78,13 +88,13 @@ class Files:
 
 def listing(files: Files, environment: Mapping[str, str]) -> list[dict[str, Any]]:
     """Every scenario with its shape, its arms and what its knobs stand at, or why it cannot be started."""
-    return [_listed(name, path, environment) for name, path in files.found().items()]
+    return [_listed(name, path, files, environment) for name, path in files.found().items()]
 
 
-def _listed(name: str, path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+def _listed(name: str, path: Path, files: Files, environment: Mapping[str, str]) -> dict[str, Any]:
     try:
-        data = _read(path)
-        scenario = scenario_of(copy.deepcopy(data), path, (), environment)
+        data, changed = files.read(path)
+        scenario = scenario_of(copy.deepcopy(data), path, changed, environment)
         refuse_commands(scenario)
     except Wrong as wrong:
         return {"name": name, "error": wrong.line("", {})}
@@ -111,9 +121,9 @@ def wanted_scenario(wanted: Wanted, files: Files, environment: Mapping[str, str]
         raise Unfit({"scenario": "not one of the scenarios here: choose one of the list"})
     if wanted.shape not in SHAPES:
         raise Unfit({"shape": f"expected one of {', '.join(SHAPES)}"})
-    data = _read(path)
+    data, overridden = files.read(path)
     _reshape(data, wanted.shape)
-    changed = [*_add_candidate(data, wanted.candidate, path, files), *_turn(data, wanted)]
+    changed = [*overridden, *_add_candidate(data, wanted.candidate, path, files), *_turn(data, wanted)]
     try:
         scenario = scenario_of(copy.deepcopy(data), path, changed, environment)
     except Wrong as wrong:
@@ -126,13 +136,6 @@ def refuse_commands(scenario: Scenario) -> None:
     """Raise Unfit for a scenario that would have the master run commands."""
     if scenario.disturbance or any(arm.before is not None for arm in scenario.arms.values()):
         raise Unfit({"": COMMANDS})
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise Unfit({"": f"{printable(path.name)} cannot be read: {type(error).__name__}"}) from None
 
 
 def _reshape(data: dict[str, Any], shape: str) -> None:
@@ -162,7 +165,7 @@ def _add_candidate(data: dict[str, Any], candidate: str, path: Path, files: File
         return [("compare", "aa")]
     name, _, arm = candidate.rpartition(": ")
     other = files.found().get(name)
-    arms = _read(other).get("arms", {}) if other is not None and other.parent == path.parent else {}
+    arms = files.read(other)[0].get("arms", {}) if other is not None and other.parent == path.parent else {}
     if arm not in arms or len(data.get("arms", {})) != 1:
         raise Unfit({"candidate": "expected an arm of a scenario in the same folder, and a scenario with one arm"})
     data["arms"]["candidate"] = arms[arm]

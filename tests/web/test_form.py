@@ -96,6 +96,15 @@ def test_commands_are_never_run_from_a_page(files: Files) -> None:
     assert told["mine/plain.toml"]["knobs"]["concurrency"] == "1, 2"
 
 
+def test_the_command_line_s_overrides_hold_for_what_is_started(tmp_path: Path, files: Files) -> None:
+    """A service that --set names is the one that is asked, listed and run; a knob still has the last word."""
+    given = Files([tmp_path / "mine"], ("arms.baseline.url=http://10.0.0.1:9000", "window.duration=7s"))
+    started = asked(given, knobs={"duration": "3s"})
+
+    assert (started.arms["baseline"].url, started.window.duration) == ("http://10.0.0.1:9000", 3.0)
+    assert {one["name"]: one for one in listing(given, {})}["mine/plain.toml"]["knobs"]["duration"] == "7"
+
+
 def test_an_a_b_takes_its_candidate_from_a_file(files: Files) -> None:
     """The candidate is an arm of a scenario in the same folder, or the same service again."""
     both = asked(files, candidate="mine/other.toml: baseline")
