@@ -25,6 +25,12 @@ SHORT = {
     "window.duration": "0.5s", "window.min_requests": 4, "window.turns": 1,
 }  # fmt: skip
 pytestmark = pytest.mark.timeout(400)
+LONGER = SHORT | {"plan.blocks": 4}  # time to be ended in
+
+
+def short(overrides: dict[str, object]) -> tuple[str, ...]:
+    """The chart's defaults but for the scenario's length, and with a GPU exporter."""
+    return "--set-json", f"scenario.set={json.dumps(overrides)}", "--set", "gpuExporter.kind=daemonset"
 
 
 @pytest.fixture(scope="module", params=["processes", *(["containers"] if IMAGE else [])])
@@ -35,7 +41,7 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         path.chmod(0o755)
     with network(f"helm{os.getpid()}") as name:
         made = Cluster(folder, name, IMAGE if request.param == "containers" else "")
-        made.install("--set-json", f"scenario.set={json.dumps(SHORT)}", "--set", "gpuExporter.kind=daemonset")
+        made.install(*short(SHORT))
         try:
             made.start("simulator", "simulator")
             made.ready("simulator")
@@ -73,25 +79,26 @@ def test_a_run_ends_where_the_chart_says(cluster: Cluster) -> None:
     assert {path.name for path in out.iterdir()} >= {"report.html", "report.md", "junit.xml", "requests.parquet"}
 
 
-def test_sigterm_loses_nothing(cluster: Cluster) -> None:
+def test_sigterm_loses_nothing_of_a_night(cluster: Cluster) -> None:
     """To all pods at once, as when a job is deleted: within the grace period a report of all that was sent, exit 4."""
-    workers = [cluster.start("worker", f"term-worker-{at}") for at in range(2)]
-    master = cluster.start("master", "term-1")
-    out = cluster.results("term-1")
+    cluster.install(*short(LONGER), "--set", "mode=nightly")
+    workers = [cluster.start("worker", f"night-worker-{at}") for at in range(2)]
+    master = cluster.start("master", "night-1")
     deadline = time.monotonic() + 120
-    while not (out / "steps.json").exists():
+    while not (steps := list(cluster.results("").glob("*-nightly/steps.json"))):
         assert time.monotonic() < deadline, "no step came to its end"
         time.sleep(0.1)
     for process in (master, *workers):
         process.send_signal(signal.SIGTERM)
-    grace = cluster.pods["master"]["spec"]["terminationGracePeriodSeconds"]
+    grace, out = cluster.pods["master"]["spec"]["terminationGracePeriodSeconds"], steps[0].parent
     stderr = ended(master, grace)
 
-    assert master.returncode in (4, read(out / "summary.json")["verdict"]["exit_code"]), stderr
+    assert master.returncode == read(out / "summary.json")["verdict"]["exit_code"] == 4, stderr
     accounted(out)
     assert Run.open(out).requests().num_rows > 0
     assert (out / "report.html").exists()
-    assert f"(exit code {master.returncode})" in cluster.termination("term-1").read_text()
+    assert (cluster.results("") / "history.html").exists()
+    assert "(exit code 4)" in cluster.termination("night-1").read_text()
     for worker in workers:
         ended(worker, grace)
 
