@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from reports.cost_chart import cost_charts
-from reports.cost_doubt_tables import doubt_tables
+from reports.cost_doubt_tables import doubt_tables, gates_table
 from reports.cost_points import prices_table, running_table
 from reports.cost_tables import cost_tables, missing_texts
 from reports.prominent import all_arms, told
@@ -28,8 +28,10 @@ def cost_section(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def short_cost_tables(summary: dict[str, Any]) -> list[Table]:
-    """For a terminal or a comment: limits, the month, the change, requests."""
-    return [*doubt_tables(summary)[:1], *cost_tables(summary)] if (summary.get("cost") or {}).get("prices") else []
+    """For a comment: limits, the month, the change, requests; nothing without prices."""
+    cost = summary.get("cost") or {}
+    limits = gates_table(cost)
+    return [*([limits] if limits else []), *cost_tables(summary)] if cost.get("prices") else []
 
 
 def _points(summary: dict[str, Any]) -> list[dict[str, Any]]:

@@ -21,15 +21,29 @@ def render_junit(summary: dict[str, Any], manifest: dict[str, Any]) -> bytes:
     root = ElementTree.Element("testsuites", name="tokenswarm")
     for name, cases in (
         ("verdict", [_verdict(summary, manifest)]),
+        ("cost", [_gate(one) for one in (summary.get("cost") or {}).get("gates", [])]),
         ("comparisons", [_comparison(one) for one in summary["comparisons"]]),
         ("steps", [_step(one) for one in all_steps(summary)]),
     ):
-        _suite(root, name, cases, summary["run"])
+        suite = _suite(root, name, cases, summary["run"])
+        if name == "verdict":
+            _properties(suite, summary["verdict"])
     ElementTree.indent(root)
     return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
-def _suite(root: ElementTree.Element, name: str, cases: list[Case], run: dict[str, Any]) -> None:
+def _properties(suite: ElementTree.Element, verdict: dict[str, Any]) -> None:
+    """The recommendation and the scores, for those who draw a trend of them."""
+    scored = {f"score.{one['arms'][1]}": f"{one['score']:.1f}" for one in verdict.get("scores", []) if "score" in one}
+    advised = {"recommendation": verdict["recommendation"]} if "recommendation" in verdict else {}
+    found = {"status": verdict["status"], **advised, **scored}
+    properties = ElementTree.Element("properties")
+    for name, value in found.items():
+        ElementTree.SubElement(properties, "property", name=plain(name, 60), value=plain(value, 60))
+    suite.insert(0, properties)
+
+
+def _suite(root: ElementTree.Element, name: str, cases: list[Case], run: dict[str, Any]) -> ElementTree.Element:
     counts = {kind: str(sum(case[1] == kind for case in cases)) for kind in ("failure", "error", "skipped")}
     suite = ElementTree.SubElement(
         root, "testsuite", name=name, tests=str(len(cases)), failures=counts["failure"], errors=counts["error"],
@@ -41,11 +55,18 @@ def _suite(root: ElementTree.Element, name: str, cases: list[Case], run: dict[st
             ElementTree.SubElement(case, kind, message=text)
         elif text:
             ElementTree.SubElement(case, "system-out").text = text
+    return suite
 
 
 def _verdict(summary: dict[str, Any], manifest: dict[str, Any]) -> Case:
     kind = {"pass": "", "fail": "failure"}.get(summary["verdict"]["status"], "error")
     return plain(summary["run"]["scenario"], 120), kind, plain(paragraph(summary, manifest), 2000)
+
+
+def _gate(one: dict[str, Any]) -> Case:
+    """A limit of cost; where it decides and is open, the verdict's own case is the error."""
+    kind = {"met": "", "breached": "failure"}.get(one["state"], "skipped")
+    return plain(f"{one['limit']}, {one['arm']}", 120), kind, plain(one["text"], 600)
 
 
 def _comparison(one: dict[str, Any]) -> Case:

@@ -20,6 +20,7 @@ from reports import (
     unusual_tables,
     where,
 )
+from reports.cost_page import short_cost_tables
 from reports.headline import headline
 from reports.operating import operating_load
 from reports.tables import Table
@@ -58,6 +59,7 @@ def render_markdown(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
     here = [p for p in summary["points"] if at is None or latency.load_of(p) == at] or summary["points"]
     tables = [
         effects.comparisons_table([c for c in summary["comparisons"] if c["level"] != "rung"]),
+        *short_cost_tables(summary),
         *search_tables.search_tables(summary),
         *soak_tables.soak_tables(summary),
         *scaling_tables.scaling_tables(summary),
@@ -82,6 +84,7 @@ def render_markdown(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         run=plain(summary["run"]["id"], 120),
         taken=trust.taken(summary),
         reasons=[plain(r, 600) for r in summary["verdict"].get("reasons", [])],
+        conditions=[plain(one, 300) for one in summary["verdict"].get("conditions", [])],
         warnings=trust.warning_texts(summary["warnings"]),
         tables=[t for t in tables if t],
     )

@@ -42,7 +42,7 @@ from reports.textual import dependence_warnings, dependences, judged_on_tasks
 from reports.token_counts import Counts, token_counts, token_warnings
 from reports.tokenizers import differences, tokenizer_warnings
 from reports.verdict import Evidence, verdict
-from reports.waste import wasted
+from reports.waste import wasted, with_waste
 from scenarios.replicas import scales
 
 FORMAT = 1
@@ -98,7 +98,7 @@ def _figures(run: Run) -> dict[str, Any]:
             conversations=talked,
         ),
         "capacity": capacity,
-        "cost": cost.figures,
+        "cost": with_waste(cost.figures, waste.figures),
         "waste": waste.figures,
         **_unusual(run, steps),
         "warnings": [

@@ -79,3 +79,12 @@ def _arm(rows: Rows, texts: Group | None, of: tuple[str, Scenario]) -> tuple[dic
         "total": total(groups, priced),
     }
     return figures, by_block(groups)
+
+
+def with_waste(cost: Mapping[str, Any], waste: Mapping[str, Any]) -> dict[str, Any]:
+    """The cost with step 2: of each arm that has any, `useless` tokens of a request, their share and their money."""
+    useless = {one["arm"]: one["total"] for one in waste["arms"]}
+    arms = [
+        {**arm, "useless": useless[arm["arm"]]} if arm["arm"] in useless else dict(arm) for arm in cost.get("arms", [])
+    ]
+    return {**cost, "arms": arms} if arms else dict(cost)

@@ -11,6 +11,8 @@ from samples import ab, one_arm
 
 from reports.junit import render_junit
 
+SCORE = {"arms": ["baseline", "candidate"], "score": 41.26, "measured_weight": 1.0, "parts": [], "left_out": []}
+
 
 def parsed(summary: dict[str, Any]) -> dict[str, ElementTree.Element]:
     root = ElementTree.fromstring(render_junit(summary, manifest()))
@@ -46,6 +48,20 @@ def test_comparisons_and_steps_are_cases() -> None:
     assert counts(steps) == (len(summary["steps"]) + len(summary["tasks"]), 0, 0, 1)
     (reason,) = steps.findall("testcase/skipped")
     assert reason.attrib["message"] == "a worker was lost"
+
+
+def test_limits_of_cost_are_cases_and_the_recommendation_is_a_property() -> None:
+    """A breached limit is a failure, an open one is skipped with its reason; CI reads recommendation and score."""
+    summary = ab("fail", recommendation="reject", scores=[SCORE])
+    states = ("met", "breached", "missing")
+    summary["cost"] = {"gates": [{"arm": "a", "limit": "x", "state": s, "text": f"it is {s}"} for s in states]}
+    suites = parsed(summary)
+
+    assert counts(suites["cost"]) == (3, 1, 0, 1)
+    assert suites["cost"].find("testcase/failure").attrib["message"] == "it is breached"  # type: ignore[union-attr]
+    assert {p.attrib["name"]: p.attrib["value"] for p in suites["verdict"].findall("properties/property")} == {
+        "status": "fail", "recommendation": "reject", "score.candidate": "41.3",
+    }  # fmt: skip
 
 
 def test_hostile_text_stays_text() -> None:
