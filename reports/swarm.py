@@ -27,9 +27,26 @@ def workers_table(summary: dict[str, Any]) -> Table | None:
     return Table("Workers", columns, tuple(map(_row, workers[:MOST_WORKERS])), remark=remark or None)
 
 
+def rows_line(summary: dict[str, Any]) -> Shown | None:
+    """Whether every row that the workers sent is here; None for a single process, which sends nothing."""
+    workers = (summary["run"].get("fleet") or {}).get("workers") or []
+    if len(workers) < 2:
+        return None
+    here, sent = (sum(worker[key] for worker in workers) for key in ("rows_received", "rows_sent"))
+    text = f"{count(len(workers))} workers: {count(here)} rows received of {count(sent)} sent"
+    return Shown(
+        text + _lost(sum(worker["lost_reports"] for worker in workers)), tone="quiet" if here == sent else "bad"
+    )
+
+
+def _lost(reports: int) -> str:
+    return f", {count(reports)} {'report' if reports == 1 else 'reports'} lost" if reports else ""
+
+
 def _row(worker: dict[str, Any]) -> tuple[Shown, ...]:
     here, sent = worker["rows_received"], worker["rows_sent"]
-    counted = Shown(f"{count(here)} / {count(sent)}", tone="good" if here == sent else "bad")
+    text = f"{count(here)} / {count(sent)}{_lost(worker['lost_reports'])}"
+    counted = Shown(text, tone="good" if here == sent else "bad")
     names = ("users", "sent", "ok", "failed", "aborted")
     clock = _known(worker, "clock_offset_s", duration)
     if "clock_error_s" in worker and clock.text != ABSENT:

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from reports import effects, latency, scaling_tables, search_tables, soak_tables, trust, unusual_tables
+from reports import effects, latency, scaling_tables, search_tables, soak_tables, swarm, trust, unusual_tables
 from reports.headline import Figure, Headline, headline
 from reports.operating import operating_load
 from reports.tables import Column, Shown, Table, Tone
@@ -43,6 +43,8 @@ def print_terminal(summary: dict[str, Any], manifest: dict[str, Any], console: C
             print_table(table, console)
     if left_out:
         console.print(Text(f"{left_out} more points are in report.html.", style="dim"))
+    if rows := swarm.rows_line(summary):
+        console.print(Text(rows.text, style=_STYLES[rows.tone]))
     if unusual := unusual_tables.by_chance(summary):
         console.print(Text(unusual, style="dim"))
     _print_warnings(trust.warning_texts(summary["warnings"]), console)

@@ -13,7 +13,7 @@ from exporters.record import WorkerPart
 from reports.doubts import warnings
 from reports.fleet import fleet_figures, sick_worker, users_by_worker
 from reports.measured import Measured
-from reports.swarm import MOST_WORKERS, placement_table, workers_table
+from reports.swarm import MOST_WORKERS, placement_table, rows_line, workers_table
 
 EACH = 30  # requests of a worker
 
@@ -102,7 +102,7 @@ def summary(workers: int, **fleet: Any) -> dict[str, Any]:
     made = samples.one_arm()
     known = [
         {"worker": f"w{i}", "index": i, "users": 1, "rows_sent": 9, "rows_received": 9 - (i == 1), "lost_rows": i == 1,
-         "lost_reports": 0, "cpu": 0.5, "clock_offset_s": -0.001, "clock_error_s": 0.0002}
+         "lost_reports": int(i == 1), "cpu": 0.5, "clock_offset_s": -0.001, "clock_error_s": 0.0002}
         for i in range(workers)
     ]  # fmt: skip
     made["run"]["fleet"] = {"expected": workers, "changes": [], "workers": known, **fleet}
@@ -116,9 +116,12 @@ def test_the_table_of_workers_shows_lost_rows() -> None:
     assert table is not None
     assert [(row[6].text, row[6].tone) for row in table.rows] == [
         ("9 / 9", "good"),
-        ("8 / 9", "bad"),
+        ("8 / 9, 1 report lost", "bad"),
         ("9 / 9", "good"),
     ]
+    assert rows_line(summary(3)).text == "3 workers: 26 rows received of 27 sent, 1 report lost"
+    assert rows_line(summary(3)).tone == "bad"
+    assert rows_line(summary(1)) is None
     assert table.rows[0][-1].text == "−1.00 ms ± 200 µs"
     assert table.rows[0][2].note == "this worker was lost before it told"
     assert table.remark == "w1 lost at T"
