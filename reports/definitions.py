@@ -220,7 +220,12 @@ DEFINITIONS: dict[str, Definition] = {
         "One-sided p in the direction of the change, of a moderated t (Smyth 2004: the spread of few blocks is weighed "
         "with those of the metric's other points, where there are four or more), Holm-adjusted over all gated ones.",
     ),
-    "mde": Definition("detectable", "", "The smallest change that these pairs show with a probability of 0.8."),
+    "mde": Definition(
+        "detectable",
+        "",
+        "The smallest change that these pairs show with a probability of 0.8; beside it, where they settled nothing, "
+        "how many pairs of this spread would show the threshold.",
+    ),
     "verdict": Definition(
         "verdict",
         "",

@@ -85,9 +85,17 @@ def _comparison_row(comparison: Comparison) -> tuple[Shown, ...]:
         _value(comparison, "baseline"), _value(comparison, "candidate"), change_shown(comparison),
         Shown(count(comparison.get("n_pairs"))),
         absent("not gated, so not tested") if p is None else Shown("< 0.001" if p < 0.001 else number(p, digits=2)),
-        absent("needs at least 2 pairs") if mde is None else Shown(change(1 + mde)),
+        absent("needs at least 2 pairs") if mde is None else Shown(change(1 + mde), detail=_settled_by(comparison)),
         Shown("yes" if comparison.get("gated") else "no"), verdict_shown(comparison),
     )  # fmt: skip
+
+
+def _settled_by(comparison: Comparison) -> str | None:
+    """How many pairs of this spread would show the threshold, where these did not settle it."""
+    if comparison["verdict"] != "inconclusive" or "pairs_needed" not in comparison:
+        return None
+    pairs = comparison["pairs_needed"]
+    return "more than 200 pairs needed" if pairs is None else f"{count(pairs)} pairs needed"
 
 
 def _value(comparison: Comparison, side: str) -> Shown:

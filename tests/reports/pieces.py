@@ -89,7 +89,7 @@ def effect(level: str, where: str | None, metric: str, ratio: float, half: float
     base = {"ttft_s": 0.2, "tpot_s": 0.0105, "e2e_s": 2.9, "good_per_s": 2.7}[metric]
     return {
         "level": level, "cell": cell(where) if where else None, "concurrency": AT, "metric": metric, "baseline": base,
-        "candidate": base * ratio, "ratio": ratio, "ci": [low, high], "n_pairs": 6, "p_adjusted": 0.004 if
+        "candidate": base * ratio, "ratio": ratio, "ci": [low, high], "n_pairs": 6, "p_adjusted": 0.0004 if
         verdict in {"worse", "better"} else 0.61, "mde": 0.034, "gated": True, "verdict": verdict, **more,
     }  # fmt: skip
 

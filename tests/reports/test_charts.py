@@ -148,6 +148,19 @@ def test_of_many_comparisons_the_proven_come_first():
     assert table.remark.startswith(f"{len(rows) - effects.MOST_ROWS:,} more")
 
 
+@pytest.mark.parametrize(
+    ("said", "verdict", "shown"),
+    [(12, "inconclusive", "12 pairs needed"), (None, "inconclusive", "more than 200 pairs needed"), (12, "same", None)],
+)
+def test_what_is_undecided_says_how_many_pairs_would_settle_it(said, verdict, shown):
+    """Beside the smallest change that would have been seen; what is decided needs no more."""
+    row = {**samples.forty_arms()["comparisons"][0], "verdict": verdict, "pairs_needed": said}
+    table = effects.comparisons_table([row])
+    at = [column.title for column in table.columns].index("detectable")
+
+    assert table.rows[0][at].detail == shown
+
+
 def test_costs_have_a_heat_map():
     """Where points have a price, the money per 1,000 good requests has a map beside latency and throughput."""
     summary = samples.ab()
