@@ -199,6 +199,14 @@ def history(directory: asks.RunsDirectory) -> None:
     write_history(directory)
 
 
+@app.command()
+def export(run: asks.RunDirectory, to: asks.To = "csv", out: asks.ExportOut = None) -> None:
+    """A run for other tools: the tables of its summary.json, or Benchmark Reports. Requests are in requests.parquet."""
+    from reports.export import export as write
+
+    print(write(run, to, out))  # noqa: T201 (the last line on stdout is the place)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def nightly(context: typer.Context, scenario: asks.ScenarioFile, runs: asks.NightRuns, keep: asks.Keep = 30) -> None:
     """A run in RUNS, set beside the last good one there, told, added to the trend; then old runs are removed.

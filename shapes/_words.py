@@ -68,7 +68,7 @@ Differs = Annotated[
 ]
 To = Annotated[
     Literal["csv", "xlsx", "parquet", "llm-d"],
-    typer.Option(help="Tables for a spreadsheet, Excel, or analysis; or llm-d's Benchmark Report v0.2."),
+    typer.Option(help="A file (or sheet) for each table, or a Benchmark Report v0.2 of llm-d for each point."),
 ]
 ExportOut = Annotated[
     Path | None, typer.Option("--out", help="The folder; default RUN/export/FORMAT.", metavar="FOLDER")
