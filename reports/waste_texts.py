@@ -1,8 +1,8 @@
 """Useless tokens within the kept texts of the tasks: each rule's finds, counted, for every reply that was looked at.
 
 Tokens are counted by the bundled vocabulary. Those of a reply are scaled to what the service counted of it; those of a
-prompt are not, since a chat's template adds to them. A reply that came to nothing (failed, cut short) is useless as a
-whole, counted with the requests, and nothing of it is counted here.
+prompt are not, since a chat's template adds to them. A request that came to nothing (failed, cut short) is useless
+as a whole, counted with the requests, and nothing of it is counted here.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _read(line: Line, front: int) -> Read:
         found["reasoning"] = plain(thought, EXAMPLE)
     totals = _number(line, "input_tokens"), _number(line, "cached_tokens"), _number(line, "output_tokens")
     if not whole:
-        output, found = dict.fromkeys(output, 0.0), {n: one for n, one in found.items() if n in asked}
+        output, asked, found = dict.fromkeys(output, 0.0), dict.fromkeys(asked, 0.0), {}
     return Read(output, asked, found, totals)
 
 

@@ -95,8 +95,13 @@ def test_what_a_cache_served_is_not_useless() -> None:
 
 
 def test_a_reply_that_was_cut_is_not_judged_by_its_text() -> None:
-    """It is useless as a whole, and counted there."""
-    assert read({"text": JSON, "finish_reason": "length"})["fences"] == [0]
+    """It is useless as a whole, prompt and all, and counted there."""
+    cut, failed = ({"text": JSON, "prompt": "Answer in JSON only.", **how} for how in (
+        {"finish_reason": "length"}, {"outcome": "timeout"},
+    ))  # fmt: skip
+
+    assert [sum(each) for each in zip(*read(cut, failed, {"text": JSON}).values(), strict=True)][:2] == [0, 0]
+    assert read({"text": JSON, "prompt": "Answer in JSON only."})["instructions"][0] > 0
 
 
 def test_examples_are_short_safe_and_three() -> None:
