@@ -114,6 +114,8 @@ class PlannedShape(LoadTestShape):
             return posted.scenario, posted.plan, new_directory(posted.scenario.name)
         if not options.scenario:
             raise ScenarioError("no scenario: add --scenario FILE (presets are in scenarios/)")
+        if self._watch is not None:
+            self._watch.may_read(options.scenario)
         scenario = asked(options.scenario, given.set)
         if self._watch is not None:
             self._watch.may_start(options.scenario, scenario)

@@ -80,12 +80,15 @@ class Watch:
         self._start_note = "" if posted is None else f"{posted.shape}: {posted.file}"
         return posted
 
+    def may_read(self, file: str) -> None:
+        """Raise ScenarioError for a file that Locust's form names and that is none of ours: it is not even read."""
+        if file != self._own and not self._files.has(file):
+            raise ScenarioError("this file is not among the scenarios that may be started from a page (--scenarios)")
+
     def may_start(self, file: str, scenario: Scenario) -> None:
-        """Raise ScenarioError for a file that a web form names, and that is not to be started from one."""
+        """Raise ScenarioError for a scenario that is not to be started from a form."""
         if file == self._own:
             return
-        if not self._files.has(file):
-            raise ScenarioError("this file is not among the scenarios that may be started from a page (--scenarios)")
         try:
             refuse_commands(scenario)
         except Unfit as unfit:

@@ -33,12 +33,16 @@ def get(url: str, **headers: str) -> tuple[int, dict[str, str], str]:
         return error.code, dict(error.headers), error.read().decode()
 
 
-def post(url: str, **headers: str) -> int:
+def post(url: str, body: bytes = b"", **headers: str) -> int:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, b"", headers=headers), timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers=headers), timeout=10) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
+
+
+def state(url: str) -> Any:
+    return json.loads(get(f"{url}/llm/state")[2])
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +77,9 @@ def steered(folder: Path) -> dict[str, Any]:
             before = {path: get(url + path) for path in PAGES}
             origins = {origin: post(f"{url}/stop", Origin=origin) for origin in ("http://evil.example", url)}
             until(lambda: len(workers_of(master)) >= 2, "the workers are there")
+            post(f"{url}/swarm", b"scenario=/etc/passwd")
+            until(lambda: state(url)["state"] == "failed", "a file of nobody's choice is refused")
+            refused = state(url)["text"]
             places = [url, str(folder), str(workers_of(master)[0]), str(master.pid)]
             browsing = [sys.executable, "-m", "tests.end_to_end.steering", *places]
             told = subprocess.run(browsing, capture_output=True, text=True, cwd=ROOT, timeout=240, check=False)
@@ -80,7 +87,7 @@ def steered(folder: Path) -> dict[str, Any]:
         finally:
             if master.poll() is None:
                 stop(master)
-    return {**json.loads(told.stdout), "before": before, "origins": origins}
+    return {**json.loads(told.stdout), "before": before, "origins": origins, "refused": refused}
 
 
 def runs(folder: Path) -> list[Run]:
@@ -132,6 +139,7 @@ def test_locust_s_own_page_leads_to_ours_and_is_guarded(steered: dict[str, Any])
     assert 'href="/llm"' in index
     assert "llm-steps" in index
     assert "extended_stats" in steered["before"]["/stats/requests"][2]
+    assert "not among the scenarios" in steered["refused"]
     assert steered["origins"]["http://evil.example"] == 403
     assert 403 not in [code for origin, code in steered["origins"].items() if "127.0.0.1" in origin]
     assert all("Access-Control-Allow-Origin" not in headers for _, headers, _ in steered["before"].values())
