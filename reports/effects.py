@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from reports.definitions import name_of
@@ -144,22 +145,24 @@ def _effect(comparison: Comparison, brief: bool = False) -> Shown:
     return Shown(shown.text, shown.note, detail, TONES.get(word, ""))
 
 
-def capacity_table(capacity: list[dict[str, Any]], arms: list[str]) -> Table | None:
-    """Per arm and cell the rung up to which the SLO is met, as the interval to the next rung."""
+def capacity_table(summary: dict[str, Any], arms: Sequence[str] = ()) -> Table | None:
+    """Per arm and cell the rung up to which the SLO is met, as the interval to the next rung; a search says more."""
+    capacity = [] if summary.get("search") else summary["capacity"]
     if not capacity:
         return None
+    unit = "requests/s" if any("rate" in point for point in summary["points"]) else "users"
     rows = tuple(
         (Shown(cell_name(c.get("cell"))), label(c.get("arm") or (arms[0] if arms else "")), Shown(capacity_text(c)))
         for c in capacity
     )
     columns = (
-        Column("cell", "cell", False), Column("arm", None, False), Column("users within the SLO", "capacity"),
+        Column("cell", "cell", False), Column("arm", None, False), Column(f"{unit} within the SLO", "capacity"),
     )  # fmt: skip
     return Table("Capacity under the SLO", columns, rows, heads=2)
 
 
 def capacity_text(capacity: dict[str, Any]) -> str:
-    """Capacity as an interval of users: "16 to 32", "below 1", "32 or more", or "undecided"."""
+    """Capacity as an interval of loads: "16 to 32", "below 1", "32 or more", or "undecided"."""
     met, following = capacity.get("rung"), capacity.get("next")
     if met is None and following in capacity.get("undecided", ()):
         return "undecided"

@@ -90,7 +90,7 @@ def _changes(summary: dict[str, Any]) -> dict[str, Any]:
     return {
         "effect_maps": effects.effect_maps(summary["comparisons"]),
         "comparisons": effects.comparisons_table(summary["comparisons"]),
-        "capacity": effects.capacity_table([] if summary.get("search") else summary["capacity"], all_arms(summary)),
+        "capacity": effects.capacity_table(summary, all_arms(summary)),
     }
 
 

@@ -68,7 +68,7 @@ def render_markdown(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         *added.life_tables(summary),
         where.stages_table(here),
         where.calls_table(here),
-        effects.capacity_table([] if summary.get("search") else summary["capacity"], []),
+        effects.capacity_table(summary),
         *unusual_tables.unusual_tables(summary),
         latency.tasks_table(summary.get("tasks", [])),
         latency.outcomes_table(trust.all_steps(summary)),

@@ -136,7 +136,7 @@ def talks_table(found: Sequence[dict[str, Any]]) -> Table | None:
     heads = (Column("cell", "cell", False), load_column(list(found)), Column("arm", None, False), Column("turn", None))
     columns = (
         Column("sent", None), Column("input tokens", None), Column("cached", "cached_share"),
-        Column(f"{name_of('ttft_s')} mean", "ttft_s"), Column("uncached", "cached_share"),
+        Column(f"{name_of('ttft_s')} mean", "ttft_s"), Column("TTFT uncached", "cached_share"),
         Column("saved", "cached_share"),
     )  # fmt: skip
     rows = tuple(_row(talk, turn) for talk in found for turn in talk["turns"])

@@ -32,7 +32,7 @@ def print_terminal(summary: dict[str, Any], manifest: dict[str, Any], console: C
         *scaling_tables.scaling_tables(summary),
         latency.points_table(points) if points else None,
         _comparisons(summary["comparisons"]),
-        effects.capacity_table([] if summary.get("search") else summary["capacity"], []),
+        effects.capacity_table(summary),
         unusual_tables.growth_table(summary.get("growth", [])),
         latency.tasks_table(summary.get("tasks", [])),
         latency.outcomes_table(trust.all_steps(summary)),

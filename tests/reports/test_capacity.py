@@ -7,6 +7,7 @@ import pytest
 from measurements import CELL, cell, measured, scenario
 
 from reports.capacity import breaches, capacities, rung_slos, users
+from reports.effects import capacity_table
 from reports.measured import Measured
 from scenarios.slo import has_slo, slo_of
 
@@ -116,3 +117,13 @@ def test_the_last_matching_pattern_wins_key_by_key() -> None:
 def test_one_user_is_not_users() -> None:
     """Rungs in words."""
     assert (users(1), users(2)) == ("1 user", "2 users")
+
+
+def test_the_table_names_the_unit_of_the_ladder() -> None:
+    """Users, or requests per second in open loop; a search has a table of its own."""
+    found = [{"arm": "a", "cell": None, "rung": 0.5, "next": 1.0, "undecided": []}]
+    closed, opened = ({"points": [point], "capacity": found} for point in ({"concurrency": 1}, {"rate": 0.5}))
+
+    heads = [table.columns[-1].title for one in (closed, opened) if (table := capacity_table(one)) is not None]
+    assert heads == ["users within the SLO", "requests/s within the SLO"]
+    assert capacity_table({**opened, "search": [{}]}) is None
