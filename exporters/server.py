@@ -53,6 +53,14 @@ ENGINE: Final[dict[str, Figure]] = {
     "requests": Figure((
         "vllm:request_success_total", "sglang:num_requests_total", "tgi_request_success",
     ), counts=True),
+    "queued_s": Figure((
+        "vllm:request_queue_time_seconds_sum", "sglang:queue_time_seconds_sum", "tgi_request_queue_duration_sum",
+    ), counts=True),
+    "queued": Figure((
+        "vllm:request_queue_time_seconds_count", "sglang:queue_time_seconds_count", "tgi_request_queue_duration_count",
+    ), counts=True),
+    "prefilled_s": Figure(("vllm:request_prefill_time_seconds_sum",), counts=True),
+    "prefilled": Figure(("vllm:request_prefill_time_seconds_count",), counts=True),
 }  # fmt: skip
 COUNTERS: Final = tuple(name for name, figure in ENGINE.items() if figure.counts)
 MEMORY: Final = ("pool_tokens", "block_tokens", "reserved_share")  # of an engine, as it is configured

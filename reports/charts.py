@@ -6,12 +6,13 @@ Arms differ by colour, dash and shape at once, so that a chart survives a grey p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 import altair as alt
 import vl_convert
+from altair.utils import schemapi
 
 from reports.definitions import name_of
 from reports.latency import load_of
@@ -19,6 +20,7 @@ from reports.prominent import prominent
 from reports.tables import cell_key, cell_name, in_order
 from reports.units import Scale, duration, duration_scale, plain
 
+schemapi.disable_debug_mode()  # else every part is validated when it is made: four fifths of a chart's time
 WIDTH, HEIGHT = 420, 260
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 3], [10, 4])
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
@@ -48,6 +50,7 @@ class Rules:
 
     limits: dict[str, float]
     at: float | None
+    knees: dict[str, float] = field(default_factory=dict)  # by arm, the rung from which a doubling brings little
 
 
 def rules_for(manifest: dict[str, Any], cell: dict[str, Any]) -> Rules:
@@ -62,15 +65,23 @@ def rules_for(manifest: dict[str, Any], cell: dict[str, Any]) -> Rules:
     return Rules({f"{k}_s": float(v) for k, v in limits.items()}, at)
 
 
-def ladders(points: list[Point], manifest: dict[str, Any]) -> list[tuple[str, list[Chart]]]:
-    """Per cell with more than one rung its name and its charts: TTFT, TPOT, E2E, output tokens per second."""
+def ladders(
+    points: list[Point], manifest: dict[str, Any], growth: Sequence[dict[str, Any]] = ()
+) -> list[tuple[str, list[Chart]]]:
+    """Per cell with more than one rung its name and its charts: TTFT, TPOT, E2E, output tokens per second.
+
+    `growth` of the summary tells the knees.
+    """
     cells = {cell_key(p["cell"]): p["cell"] for p in points if p.get("cell")}
     arms = prominent(points, in_order(p["arm"] for p in points))
     drawn = []
     for key, cell in cells.items():
         here = [p for p in points if p.get("cell") and cell_key(p["cell"]) == key]
         if len({load_of(p) for p in here}) > 1:
-            drawn.append((cell_name(cell), _ladder(here, arms, rules_for(manifest, cell))))
+            knees = {
+                one["arm"]: one["knee"]["rung"] for one in growth if "knee" in one and cell_key(one["cell"]) == key
+            }
+            drawn.append((cell_name(cell), _ladder(here, arms, replace(rules_for(manifest, cell), knees=knees))))
     return [(name, charts) for name, charts in drawn if charts]
 
 
@@ -86,7 +97,7 @@ def latency_chart(points: list[Point], arms: list[str], metric: str, rules: Rule
     if not known:
         return None
     scale = duration_scale(p[metric]["mean"] for p in known)
-    rows = [_row(p, arms, p[metric]["mean"] / scale.seconds, _interval(p, metric, scale)) for p in known]
+    rows = [_row(p, arms, p[metric]["mean"] / scale.seconds, _interval(p, metric, scale), rules) for p in known]
     highest = max(p[metric]["mean"] for p in known)
     limit = rules.limits.get(metric)
     near = limit / scale.seconds if limit is not None and limit < 3 * highest else None
@@ -101,19 +112,21 @@ def throughput_chart(points: list[Point], arms: list[str], rules: Rules) -> Char
     known = [p for p in points if p.get("throughput", {}).get("output_tokens") is not None]
     if not any(p["throughput"]["output_tokens"] for p in known):
         return None
-    rows = [_row(p, arms, p["throughput"]["output_tokens"], None) for p in known]
+    rows = [_row(p, arms, p["throughput"]["output_tokens"], None, rules) for p in known]
     words = _words(known, arms, lambda p: f"{p['throughput']['output_tokens']:,.0f}")
     return Chart("Output tokens/s", _draw(rows, arms, None, rules.at), words)
 
 
-def _row(point: Point, arms: list[str], value: float, interval: tuple[float, float] | None) -> dict[str, Any]:
+def _row(
+    point: Point, arms: list[str], value: float, interval: tuple[float, float] | None, rules: Rules
+) -> dict[str, Any]:
     low, high = interval or (value, value)
     axis = "users at once" if point.get("rate") is None else "requests/s"
-    arm = _key(arms, point["arm"])
-    return {"axis": axis, "load": load_of(point), "arm": arm, "value": value, "low": low, "high": high}
+    known = {"axis": axis, "load": load_of(point), "arm": arm_key(arms, point["arm"])}
+    return {**known, "value": value, "low": low, "high": high, "knee": rules.knees.get(point["arm"]) == load_of(point)}
 
 
-def _key(arms: list[str], arm: str) -> str:
+def arm_key(arms: list[str], arm: str) -> str:
     """An arm's name as the legend prints it; distinct even when cleaning makes two names equal."""
     if arm not in arms:
         return OTHER + arm
@@ -139,7 +152,7 @@ def _words(points: list[Point], arms: list[str], show: Any) -> str:
 
 def legend(arms: list[str], others: int = 0) -> list[tuple[str, str]]:
     """Each arm's name with a swatch of its line and mark, for the page to print once above its charts."""
-    known = [(_key(arms, arm), _swatch(i % len(COLOURS))) for i, arm in enumerate(arms)]
+    known = [(arm_key(arms, arm), _swatch(i % len(COLOURS))) for i, arm in enumerate(arms)]
     return [*known, (f"{others} other arms", _OTHERS)] if others else known
 
 
@@ -161,17 +174,9 @@ def _swatch(look: int) -> str:
 
 def _draw(rows: list[dict[str, Any]], arms: list[str], limit: float | None, at: float | None) -> str:
     """The chart as SVG with a fixed view box, without a size of its own: the page's width decides."""
-    names = [_key(arms, a) for a in arms]
+    names = [arm_key(arms, a) for a in arms]
     loads = sorted({r["load"] for r in rows} | ({float(at)} if at else set()))
-    layers = [*_rules(limit, at), *_marks(rows, names, loads)]
-    chart = alt.layer(*layers).properties(
-        width=WIDTH,
-        height=HEIGHT,
-        autosize=alt.AutoSizeParams(type="fit", contains="padding"),
-        background="transparent",
-    )
-    svg = vl_convert.vegalite_to_svg(themed(chart).to_dict())
-    return responsive(svg)
+    return svg_of([*_rules(limit, at), *_marks(rows, names, loads)])
 
 
 def _marks(rows: list[dict[str, Any]], names: list[str], loads: list[float]) -> list[alt.Chart]:
@@ -186,13 +191,20 @@ def _marks(rows: list[dict[str, Any]], names: list[str], loads: list[float]) -> 
         axis=alt.Axis(values=loads, labelExpr="format(datum.value, '~g')", grid=False),
     )
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=True, nice=True), axis=alt.Axis(tickCount=5))
-    others = [r for r in rows if r["arm"].startswith(OTHER)]
-    base = alt.Chart(data([r for r in rows if not r["arm"].startswith(OTHER)])).encode(x=x)
+    own, others = split_others(rows)
+    base = alt.Chart(data(own)).encode(x=x)
     spread = base.encode(y=alt.Y("low:Q", title=None), y2="high:Q", color=colour)
     band, bars = spread.mark_area(opacity=0.16), spread.mark_rule(strokeWidth=1.5)
     lines = base.mark_line(strokeWidth=2).encode(y=y, color=colour, strokeDash=dash)
     dots = base.mark_point(filled=True, size=52, opacity=1).encode(y=y, color=colour, shape=shape)
-    return [*faint_lines(others, x, y), band, bars, lines, dots]
+    knees = alt.Chart(data([row for row in own if row["knee"]])).encode(x=x, y=y)
+    rings = knees.mark_point(filled=False, size=190, strokeWidth=1.4, color=INK, shape="circle")
+    return [*faint_lines(others, x, y), band, bars, lines, dots, rings]
+
+
+def split_others(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of arms with a look of their own, and the others."""
+    return [r for r in rows if not r["arm"].startswith(OTHER)], [r for r in rows if r["arm"].startswith(OTHER)]
 
 
 def faint_lines(rows: list[dict[str, Any]], x: alt.X, y: alt.Y) -> list[alt.Chart]:
@@ -247,7 +259,16 @@ def themed(chart: Any) -> Any:
     )  # fmt: skip
 
 
-def responsive(svg: str) -> str:
-    """The SVG without its own width and height, hidden from screen readers: the figure's caption speaks for it."""
-    rest = svg.split(">", 1)[1]
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true" class="chart">{rest}'
+def svg_of(layers: Sequence[alt.Chart]) -> str:
+    """Layers as one SVG that is as wide as the page lets it."""
+    size = alt.AutoSizeParams(type="fit", contains="padding")
+    chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, autosize=size, background="transparent")
+    return drawn(chart)
+
+
+def drawn(chart: Any) -> str:
+    """A chart as SVG without a size of its own, hidden from screen readers: the figure's caption speaks for it."""
+    svg = vl_convert.vegalite_to_svg(themed(chart).to_dict(validate=False))
+    head, rest = svg.split(">", 1)
+    box = head.partition('viewBox="')[2].partition('"')[0]
+    return f'<svg viewBox="{box}" aria-hidden="true" class="chart">{rest}'

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import altair as alt
-import vl_convert
 
-from reports.charts import COLOURS, HEIGHT, INK, SHAPES, WIDTH, Chart, by_arm, data, responsive, themed
+from reports.charts import COLOURS, INK, SHAPES, Chart, by_arm, data, svg_of
 from reports.latency import load_of
 from reports.tables import cell_key, cell_name, in_order
 from reports.units import duration_scale, money, plain
@@ -90,9 +89,7 @@ def _draw(rows: list[dict[str, Any]], arms: list[str], axis: str) -> str:
         front.mark_point(filled=False, size=190, strokeWidth=1.4, color=INK, shape="circle"),
         base.encode(text="load:N", color=colour).mark_text(align="left", dx=9, dy=-9, fontSize=11),
     ]
-    size = alt.AutoSizeParams(type="fit", contains="padding")
-    chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, autosize=size, background="transparent")
-    return responsive(vl_convert.vegalite_to_svg(themed(chart).to_dict()))
+    return svg_of(layers)
 
 
 def _scale(rows: list[dict[str, Any]]) -> Literal["log", "linear"]:

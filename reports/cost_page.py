@@ -12,6 +12,7 @@ from reports.cost_points import prices_table, running_table
 from reports.cost_tables import cost_tables, missing_texts
 from reports.prominent import all_arms, told
 from reports.tables import Table
+from reports.waste_tables import scores_table
 
 
 def cost_section(summary: dict[str, Any]) -> dict[str, Any]:
@@ -19,6 +20,7 @@ def cost_section(summary: dict[str, Any]) -> dict[str, Any]:
     drawn = cost_charts(summary)
     return {
         "missing": missing_texts(summary),
+        "scores": scores_table(summary["verdict"].get("scores", [])),
         "tables": cost_tables(summary),
         "charts": [(cell, c.title, Markup(c.svg), c.words) for cell, c in drawn],
         "doubts": doubt_tables(summary),

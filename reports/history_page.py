@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
-import vl_convert
 from markupsafe import Markup
 from rich.console import Console
 
 from exporters.files import replace
 from exporters.record import RecordError
-from reports.charts import COLOURS, FAINT, HEIGHT, WIDTH, by_arm, data, legend, responsive, themed
+from reports.charts import COLOURS, FAINT, by_arm, data, legend, svg_of
 from reports.definitions import name_of
 from reports.history import Night, Series, all_series, read_nights
 from reports.html import page
@@ -120,9 +119,7 @@ def _draw(rows: list[dict[str, Any]], moved: list[dict[str, Any]], arms: list[st
     layers = [base.mark_line(strokeWidth=1.4, opacity=0.6), base.mark_point(filled=True, size=30, opacity=1)]
     if moved:
         layers.append(alt.Chart(data(moved)).mark_rule(strokeDash=[3, 3], color=FAINT).encode(x="run:Q"))
-    size = alt.AutoSizeParams(type="fit", contains="padding")
-    chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, autosize=size, background="transparent")
-    return responsive(vl_convert.vegalite_to_svg(themed(chart).to_dict()))
+    return svg_of(layers)
 
 
 def _day(night: Night) -> str:

@@ -22,12 +22,14 @@ from reports import (
     soak_tables,
     swarm,
     trust,
+    waste_tables,
     where,
 )
 from reports.backend import backend_table
 from reports.cost_definitions import COST_DEFINITIONS
 from reports.cost_page import cost_section
 from reports.definitions import DEFINITIONS
+from reports.ecdf_chart import ecdf_charts
 from reports.headline import headline
 from reports.heat import heat_maps
 from reports.lengths import lengths_table
@@ -36,11 +38,13 @@ from reports.operating import operating_load
 from reports.prominent import all_arms, prominent, told
 from reports.run_definitions import RUN_DEFINITIONS
 from reports.soak_words import soak_sentences
-from reports.tables import cell_key
+from reports.tables import cell_key, cell_name
 from reports.talks import talks_table
+from reports.timeline_chart import events_table, timeline_chart
 from reports.token_counts import token_table
 from reports.units import plain
 from reports.unusual_definitions import UNUSUAL_DEFINITIONS
+from reports.unusual_tables import anomalies_table, growth_table
 
 _PAGES = Environment(
     loader=PackageLoader("reports"),
@@ -77,7 +81,15 @@ def render_html(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         **_changes(summary),
         **_measurements(summary, manifest),
         **_trust(summary, manifest),
-        service=_service(summary),
+        timeline=_timeline(summary),
+        waste={
+            "table": waste_tables.waste_table(summary),
+            "examples": waste_tables.examples(summary),
+            "missing": waste_tables.missing(summary),
+        },
+        unusual=anomalies_table(summary),
+        growth=growth_table(summary.get("growth", [])),
+        service=_service(summary, manifest),
         search=_search(summary, manifest),
         soak=_soak(summary, manifest),
         scaling=scaling_tables.scaling_tables(summary),
@@ -99,15 +111,18 @@ def _measurements(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str
     points = summary["points"]
     plan_cell = ((manifest.get("scenario") or {}).get("plan") or {}).get("cell")
     climbed = [] if summary.get("soaks") else points  # loads of a soak come and go
-    ladders = sorted(charts.ladders(climbed, manifest), key=lambda ladder: ladder[0] != plan_cell)
+    ladders = sorted(
+        charts.ladders(climbed, manifest, summary.get("growth", [])), key=lambda ladder: ladder[0] != plan_cell
+    )
     arms = all_arms(summary)
     shown, listed = prominent(points, arms), told(points, arms)
     tasks = summary.get("tasks", [])
     return {
-        "ladders": [(name, [(c.title, Markup(c.svg), c.words) for c in drawn]) for name, drawn in ladders],
+        "ladders": [(name, _figures(drawn)) for name, drawn in ladders],
         "legend": [(name, Markup(swatch)) for name, swatch in charts.legend(shown, len(arms) - len(shown))]
         if len(arms) > 1
         else [],
+        "ecdfs": [(name, _figures(drawn)) for name, drawn in ecdf_charts(points, manifest, operating_load(manifest))],
         "heat_maps": heat_maps(points, operating_load(manifest), str((summary.get("cost") or {}).get("currency", ""))),
         "points": latency.points_table(listed) if listed else None,
         "points_open": len(listed) <= 40,
@@ -122,17 +137,44 @@ def _measurements(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str
     }
 
 
-def _service(summary: dict[str, Any]) -> dict[str, Any]:
-    """The service around the model: what it adds, its stages and its calls."""
+def _timeline(summary: dict[str, Any]) -> dict[str, Any]:
+    """The run over time, and what happened in it."""
+    drawn = timeline_chart(summary, all_arms(summary))
+    return {"charts": _figures([drawn] if drawn else []), "events": events_table(summary.get("timeline"))}
+
+
+def _figures(drawn: list[charts.Chart]) -> list[tuple[str, Markup, str]]:
+    """Charts as the templates print them: their SVG is ours, and foreign text in it was escaped."""
+    return [(chart.title, Markup(chart.svg), chart.words) for chart in drawn]
+
+
+def _service(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
+    """Where the time goes; the service around the model: what it adds, its stages and its calls."""
     points = [*told(summary["points"], all_arms(summary)), *summary.get("tasks", [])]
     return {
-        "bars": [(bar.title, Markup(bar.svg), bar.words) for bar in where.bars(points)],
-        "legend": [(name, Markup(swatch)) for name, swatch in where.legend(points)],
+        "told": _bars(where.staged(points)),
+        "clocked": _bars(where.clocked([p for p in points if _in_sight(p, summary, manifest)])),
+        "time": where.time_table(points),
         "stages": where.stages_table(points),
         "calls": where.calls_table(points),
         "isolation": added.added_tables(summary),
         "life": added.life_tables(summary),
     }
+
+
+def _bars(divided: list[tuple[dict[str, Any], where.Shares]]) -> dict[str, Any]:
+    """Stacked bars and their legend."""
+    return {
+        "bars": [(bar.title, Markup(bar.svg), bar.words) for bar in where.bars(divided)],
+        "legend": [(name, Markup(swatch)) for name, swatch in where.legend(divided)],
+    }
+
+
+def _in_sight(point: dict[str, Any], summary: dict[str, Any], manifest: dict[str, Any]) -> bool:
+    """Whether a point has a bar of its own: the plan's ladder and the tasks; without a plan's cell all have."""
+    cell = ((manifest.get("scenario") or {}).get("plan") or {}).get("cell")
+    names = {cell_name(p.get("cell")) for p in summary["points"]}
+    return point.get("cell") is None or cell not in names or cell_name(point["cell"]) == cell
 
 
 def _search(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
@@ -150,7 +192,7 @@ def _soak(summary: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
     drawn = soak_chart.soak_charts(summary, manifest)
     return {
         "sentences": [plain(text, 600) for text in soak_sentences(summary.get("soaks", []))],
-        "charts": [(name, [(c.title, Markup(c.svg), c.words) for c in pictures]) for name, pictures in drawn],
+        "charts": [(name, _figures(pictures)) for name, pictures in drawn],
         "tables": soak_tables.soak_tables(summary),
     }
 

@@ -66,6 +66,7 @@ def render_markdown(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         latency.points_table(here) if here else None,
         *added.added_tables(summary),
         *added.life_tables(summary),
+        where.time_table(here),
         where.stages_table(here),
         where.calls_table(here),
         effects.capacity_table(summary),

@@ -15,6 +15,7 @@ from exporters.record import Run, StepRecord
 from exporters.tally import StepTally
 from reports.inside import Inside, insides
 from reports.sampled import Sampled, sampled_steps
+from reports.spent import Spent, spent_by_step
 from scenarios.arm_prices import prices_of
 from scenarios.prices import Prices
 from scenarios.scenario import Cell, CellSlo, Scenario
@@ -43,6 +44,7 @@ class Measured(msgspec.Struct, frozen=True):
     finish: dict[str, int]
     streamed: bool  # asked for as a stream: only then can there be a TTFT and a TPOT
     inside: Inside | None = None  # what replies tell of the service's stages and calls
+    spent: Spent | None = None  # where the time of its ok requests went
     sampled: Sampled = Sampled()  # what its engines and GPUs told meanwhile
     prices: Prices | None = None  # of its arm
 
@@ -92,12 +94,15 @@ def measured_steps(run: Run) -> list[Measured]:
     scenario, names = run.scenario, [name for name in COLUMNS if name != "prompt"]
     by_step = _rows_by_step(run.windows(["step"]))
     _fill(by_step, run.windows(["step", "outcome", "finish_reason", "prompt_id", *names]))
-    told, sampled = insides(run), sampled_steps(run, run.steps)
+    told, spent, sampled = insides(run), spent_by_step(run), sampled_steps(run, run.steps)
     steps = [
         _measured(record, by_step.get(record.step.id, Rows()), scenario, told.get(record.step.id))
         for record in run.steps
     ]
-    return [replace(step, sampled=sampled.get(step.record.step.id, Sampled())) for step in steps]
+    return [
+        replace(step, sampled=sampled.get(step.record.step.id, Sampled()), spent=spent.get(step.record.step.id))
+        for step in steps
+    ]
 
 
 def counting(steps: Sequence[Measured]) -> list[Measured]:

@@ -23,6 +23,8 @@ from scenarios.scenario import Scenario
 
 Values = npt.NDArray[np.float64]
 ENOUGH = 5  # distinct samples in a window
+PHASES = {"queue_s": ("queued_s", "queued"), "prefill_s": ("prefilled_s", "prefilled")}  # of requests that ended
+OF_MEANS = ("prefix_hits", "prefix_queries", *(name for pair in PHASES.values() for name in pair))
 AROUND_NS = 2_000_000_000  # beyond a window's edges, to know what a counter was at them
 
 
@@ -121,9 +123,12 @@ def server_figures(engines: Sequence[pd.DataFrame]) -> dict[str, Any]:
     if reserved:
         figures["memory_reserved_share"] = float(np.mean(reserved))
     counted = {name: _counted(part[name] for part in engines) for name in COUNTERS}
-    figures |= {name: value for name, value in counted.items() if value is not None and name[:6] != "prefix"}
+    figures |= {name: value for name, value in counted.items() if value is not None and name not in OF_MEANS}
     if counted["prefix_queries"]:
         figures["prefix_hit_share"] = (counted["prefix_hits"] or 0.0) / counted["prefix_queries"]
+    for name, (seconds, of) in PHASES.items():
+        if counted[of] and counted[seconds] is not None:
+            figures[name] = (counted[seconds] or 0.0) / (counted[of] or 1.0)
     return figures
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import altair as alt
-import vl_convert
 
-from reports.charts import COLOURS, FAINT, HEIGHT, LIMIT, SHAPES, WIDTH, Chart, by_arm, data, responsive, themed
+from reports.charts import COLOURS, FAINT, LIMIT, SHAPES, Chart, by_arm, data, svg_of
 from reports.search_tables import load_text
 from reports.tables import cell_key, cell_name, in_order
 from reports.units import plain, share
@@ -76,9 +75,7 @@ def _draw(rows: list[dict[str, Any]], knees: list[dict[str, Any]], arms: list[st
         base.encode(y=y, color=colour, shape=shape).mark_point(filled=True, size=44, opacity=1),
         *_attain_layers(attain),
     ]
-    size = alt.AutoSizeParams(type="fit", contains="padding")
-    chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, autosize=size, background="transparent")
-    return responsive(vl_convert.vegalite_to_svg(themed(chart).to_dict()))
+    return svg_of(layers)
 
 
 def _knee_layers(knees: list[dict[str, Any]], colour: Any) -> list[alt.Chart]:

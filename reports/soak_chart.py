@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import altair as alt
-import vl_convert
 
-from reports.charts import COLOURS, FAINT, HEIGHT, LIMIT, WIDTH, Chart, Rules, data, responsive, rules_for, themed
+from reports.charts import COLOURS, FAINT, LIMIT, Chart, Rules, data, rules_for, svg_of
 from reports.soak_words import named
 from reports.units import Scale, count, duration, duration_scale, plain, span
 
@@ -131,6 +130,4 @@ def _marks(entry: Entry) -> str:
 
 
 def _draw(layers: list[alt.Chart]) -> str:
-    size = alt.AutoSizeParams(type="fit", contains="padding")
-    chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, autosize=size, background="transparent")
-    return responsive(vl_convert.vegalite_to_svg(themed(chart).to_dict()))
+    return svg_of(layers)

@@ -18,6 +18,7 @@ from reports.compare import comparisons
 from reports.cost import Loads, costs
 from reports.cost_running import running_cost
 from reports.doubts import copy_warnings, scenario_warnings, warnings
+from reports.ecdf import ecdf_figures
 from reports.engines import engine_figures, sampling_warnings
 from reports.fleet import fleet_figures, users_by_worker
 from reports.growth import growth
@@ -35,10 +36,12 @@ from reports.scaling import scaling
 from reports.score import scores
 from reports.search import search_capacities, searches
 from reports.soak import soaks
+from reports.spent import spent_figures
 from reports.spread import spread_warnings, spreads
 from reports.stages import stage_warnings
 from reports.talks import talk_warnings, talks
 from reports.textual import dependence_warnings, dependences, judged_on_tasks
+from reports.timeline import timeline
 from reports.token_counts import Counts, token_counts, token_warnings
 from reports.tokenizers import differences, tokenizer_warnings
 from reports.verdict import Evidence, verdict
@@ -92,10 +95,10 @@ def _figures(run: Run) -> dict[str, Any]:
             search=searched,
             soaks=soaked,
             scaling=scaling(steps, searched, scenario),
-            growth=growth(planned),
             replicas=spread,
             mixes=mixes(run, steps, scenario),
             conversations=talked,
+            **_over_load_and_time(run, planned),
         ),
         "capacity": capacity,
         "cost": with_waste(cost.figures, waste.figures),
@@ -131,6 +134,10 @@ def _plain_warnings(run: Run, steps: Sequence[Measured]) -> list[dict[str, Any]]
         *warnings(steps, ("prefix cache",) if scenario.conversation else ()),
         *copy_warnings(run.manifest),
     ]
+
+
+def _over_load_and_time(run: Run, planned: Sequence[Measured]) -> dict[str, Any]:
+    return {"growth": growth(planned), "timeline": timeline(run)}
 
 
 def _known(**sections: Any) -> dict[str, Any]:
@@ -184,7 +191,7 @@ def step_figures(step: Measured) -> dict[str, Any]:
     }
     if place.cell is None:
         del figure["cell"]
-        figure["finish"] = step.finish
+        figure |= {"finish": step.finish, **_drawn([step])}
     return {name: value for name, value in figure.items() if value is not None}
 
 
@@ -220,8 +227,15 @@ def _point(place: tuple[Any, ...], steps: Sequence[Measured]) -> dict[str, Any]:
         **_common(valid),
         **arrivals(valid),
         **figures.point_latencies(valid),
+        **_drawn(valid),
         "client": figures.client(valid),
     }
+
+
+def _drawn(steps: Sequence[Measured]) -> dict[str, Any]:
+    """What pictures need: where the time goes, how latencies are distributed."""
+    told = engine_figures(steps).get("server", {})
+    return {**spent_figures([step.spent for step in steps], told), **ecdf_figures(steps)}
 
 
 def _common(steps: Sequence[Measured]) -> dict[str, Any]:

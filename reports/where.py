@@ -8,8 +8,8 @@ from typing import Any
 
 from reports.charts import COLOURS
 from reports.latency import load_column, load_shown, load_words
-from reports.tables import Column, Shown, Table, absent, cell_name, in_order, label, reading
-from reports.units import count, duration, number, plain, share
+from reports.tables import Column, Shown, Table, Tone, absent, cell_name, in_order, label, reading
+from reports.units import MINUS, count, duration, number, plain, share
 
 REST = "unexplained_s"
 REST_COLOUR = "var(--line)"
@@ -27,21 +27,37 @@ class Bar:
     words: str
 
 
-def bars(points: list[Point]) -> list[Bar]:
-    """One bar for each point whose service tells of its stages."""
-    staged = [point for point in points if point.get("stages")]
-    names = stage_names(staged)
-    return [Bar(_title(point), _bar(point["stages"], names), _words(point["stages"])) for point in staged]
+Shares = dict[str, dict[str, Any]]  # by part, its share of the whole
 
 
-def stage_names(points: list[Point]) -> list[str]:
-    """Every stage of these points in the order in which it is met; the rest is no stage."""
-    return in_order(name for point in points for name in point.get("stages", {}) if name != REST)
+def staged(points: list[Point]) -> list[tuple[Point, Shares]]:
+    """The points whose service tells of its stages."""
+    return [(point, point["stages"]) for point in points if point.get("stages")]
 
 
-def legend(points: list[Point]) -> list[tuple[str, str]]:
-    """Each stage's name with a swatch of its colour."""
-    names = stage_names(points)
+def clocked(points: list[Point]) -> list[tuple[Point, Shares]]:
+    """The points whose time our own clock divides."""
+    timed = [(point, point["time"]) for point in points if point.get("time", {}).get("whole_s")]
+    return [
+        (point, {name: {"share": part / time["whole_s"]} for name, part in time["parts"].items()})
+        for point, time in timed
+    ]
+
+
+def bars(divided: list[tuple[Point, Shares]]) -> list[Bar]:
+    """One bar for each point."""
+    names = part_names(divided)
+    return [Bar(_title(point), _bar(parts, names), _words(parts)) for point, parts in divided]
+
+
+def part_names(divided: list[tuple[Point, Shares]]) -> list[str]:
+    """Every part of these points in the order in which it is met; the rest is none."""
+    return in_order(name for _, parts in divided for name in parts if name != REST)
+
+
+def legend(divided: list[tuple[Point, Shares]]) -> list[tuple[str, str]]:
+    """Each part's name with a swatch of its colour."""
+    names = part_names(divided)
     known = [(plain(name.removesuffix("_s"), 40), _fill(names, name)) for name in names]
     if not known:
         return []
@@ -49,7 +65,9 @@ def legend(points: list[Point]) -> list[tuple[str, str]]:
 
 
 def _title(point: Point) -> str:
-    return f"{plain(point['arm'], 40)}, {cell_name(point.get('cell'))}, {load_words(point)}"
+    whole = point.get("time", {}).get("whole_s")
+    took = "" if whole is None else f": {duration(whole)}"
+    return f"{plain(point['arm'], 40)}, {cell_name(point.get('cell'))}, {load_words(point)}{took}"
 
 
 def _words(stages: dict[str, Any]) -> str:
@@ -83,17 +101,53 @@ def _swatch(fill: str) -> str:
     return f'<svg viewBox="0 0 14 14" width="14" height="14" aria-hidden="true" class="swatch">{box}</svg>'
 
 
+def time_table(points: list[Point]) -> Table | None:
+    """Per point the mean time of a request and of each of its parts, which add up to it."""
+    timed = [point for point in points if point.get("time")]
+    if not timed:
+        return None
+    names = [*in_order(name for point in timed for name in point["time"]["parts"] if name != REST), REST]
+    columns = (
+        Column("cell", "cell", False), load_column(timed), Column("arm", "arm", False), Column("replies"),
+        Column("end − sent", "time"), *(Column(name.removesuffix("_s"), "time") for name in names),
+    )  # fmt: skip
+    rows = tuple(_time_row(point, names) for point in timed)
+    return Table("Where the time goes, by our clock and the engine's counters", columns, rows, heads=3)
+
+
+def _time_row(point: Point, names: list[str]) -> tuple[Shown, ...]:
+    time = point["time"]
+    heads = (Shown(cell_name(point.get("cell"))), Shown(load_shown(point)), label(point["arm"]))
+    untold = absent("the engine's counters do not tell it, or nobody gave its address: add `metrics` to the arm")
+    parts = (
+        untold if name not in time["parts"] else Shown(signed(time["parts"][name]), tone=_tone(name, time))
+        for name in names
+    )
+    return (*heads, Shown(count(time["n"])), Shown(duration(time["whole_s"])), *parts)
+
+
+def signed(seconds: float) -> str:
+    """A duration that may be negative: more was told than there was."""
+    return duration(seconds) if seconds >= 0 else f"{MINUS}{duration(-seconds)}"
+
+
+def _tone(name: str, time: dict[str, Any]) -> Tone:
+    """The rest is worth a look when it is negative or a fifth of all."""
+    rest = time["parts"][name] / time["whole_s"] if name == REST and time["whole_s"] else 0.0
+    return "warn" if rest < -0.01 or rest > 0.2 else ""
+
+
 def stages_table(points: list[Point]) -> Table | None:
     """Per point and stage: mean, p50, p95, and its share of end - sent."""
-    staged = [point for point in points if point.get("stages")]
-    if not staged:
+    telling = [point for point in points if point.get("stages")]
+    if not telling:
         return None
     columns = (
-        Column("cell", "cell", False), load_column(staged), Column("arm", None, False),
+        Column("cell", "cell", False), load_column(telling), Column("arm", "arm", False),
         Column("stage", "stages", False), Column("replies"), Column("mean", "mean"), Column("p50", "quantile"),
         Column("p95", "quantile"), Column("share", "stages"),
     )  # fmt: skip
-    rows = tuple(row for point in staged for row in _stage_rows(point))
+    rows = tuple(row for point in telling for row in _stage_rows(point))
     return Table("Where the time goes, stage by stage", columns, rows, heads=4)
 
 

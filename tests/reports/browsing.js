@@ -70,7 +70,7 @@
     overlaps() {
       const found = [];
       for (const svg of document.querySelectorAll("svg.chart")) {
-        const texts = [...svg.querySelectorAll("text")].filter((t) => t.textContent.trim());
+        const texts = [...svg.querySelectorAll("text")].filter((t) => t.textContent.trim() && getComputedStyle(t).opacity > 0);
         const boxes = texts.map((t) => t.getBoundingClientRect());
         for (let i = 0; i < boxes.length; i++)
           for (let j = i + 1; j < boxes.length; j++) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from statistics import NormalDist
 from typing import Any
 
 INPUTS = {"short": 128, "medium": 1024, "long": 4096}
@@ -50,6 +51,36 @@ def measured(name: str, users: int, factor: float, n: int, half: float | None) -
     }  # fmt: skip
 
 
+def timeline(arms: list[str]) -> dict[str, Any]:
+    """A run of two hours and a half over time: arms take turns, a worker is lost in between."""
+    return {
+        "started": "2026-11-23T06:15:00Z", "seconds": 8772.0, "piece_s": 8772.0 / 120,
+        "load": [RUNGS[i // 4 % 6] if i % 4 else None for i in range(120)],
+        "arm": [arms[i // 24 % len(arms)] if i % 4 else None for i in range(120)],
+        "valid": [i // 4 % 9 != 5 if i % 4 else None for i in range(120)],
+        "sent_per_s": [3.0 + i // 4 % 6 for i in range(120)],
+        "bad_per_s": [1.5 if i in (50, 51) else 0.0 for i in range(120)],
+        "in_engine": [float(RUNGS[i // 4 % 6]) for i in range(120)],
+        "kv_used_share": [0.05 + i % 24 / 40 for i in range(120)],
+        "gpu_busy": [0.98 if i % 4 else 0.2 for i in range(120)],
+        "events": [{"at_s": 3650.0, "what": "worker lost", "said": "llm-worker-3"},
+                   {"at_s": 3702.0, "what": "worker joined", "said": "llm-worker-4"}],
+    }  # fmt: skip
+
+
+def drawn(of: dict[str, Any]) -> dict[str, Any]:
+    """What pictures need of a point with these latencies: the parts of its time, the curves of its requests."""
+    ttft, e2e = of["ttft_s"]["mean"], of["e2e_s"]["mean"]
+    parts = {"sending_s": 4e-5, "queue_s": 0.1 * ttft, "prefill_s": 0.8 * ttft, "unexplained_s": 0.1 * ttft - 4e-5,
+             "decode_s": e2e - ttft, "ending_s": 3e-4}  # fmt: skip
+    curves = {
+        metric: [of[metric]["mean"] * math.exp(spread * NormalDist().inv_cdf(min(max(i / 40, 0.004), 0.996)))
+                 for i in range(41)]
+        for metric, spread in (("ttft_s", 0.2), ("tpot_s", 0.05), ("e2e_s", 0.06))
+    }  # fmt: skip
+    return {"time": {"n": of["e2e_s"]["n"], "whole_s": e2e + 3e-4, "parts": parts}, "ecdf": curves}
+
+
 def point(arm: str, name: str, users: int, factor: float, blocks: int = 6) -> dict[str, Any]:
     """One point: a cell at a rung on an arm, blocks pooled."""
     half = 0.03 if blocks > 1 else None
@@ -62,6 +93,7 @@ def point(arm: str, name: str, users: int, factor: float, blocks: int = 6) -> di
         "valid_blocks": blocks,
         "marks": [],
         **body,
+        **drawn(body),
     }
 
 
@@ -152,4 +184,26 @@ def task(arm: str, e2e: float) -> dict[str, Any]:
                    "tokens_per_chunk": 1.0},
         "throughput": {"requests": 2.1, "output_tokens": 638.0, "total_tokens": 1560.0},
         "goodput": {"requests": 2.0, "share": 0.965},
+    }  # fmt: skip
+
+
+def told() -> dict[str, Any]:
+    """What a run of two arms tells besides: growth, unusual requests, useless tokens."""
+    gains = [{"from": a, "to": b, "gain": g, "ci": [g - 0.04, g + 0.04]}
+             for a, b, g in zip(RUNGS, RUNGS[1:], (1.95, 1.9, 1.7, 1.4, 1.1), strict=False)]  # fmt: skip
+    grown = {"cell": cell("medium/medium"), "gains": gains, "knee": {"rung": 16, "gain": 1.1, "ci": [1.06, 1.14]}}
+    wasted = {
+        "requests": 200, "total": {"tokens_per_request": 31.0, "tokens_ci": [22.0, 40.0], "share": 0.041},
+        "categories": [
+            {"name": "over_length", "title": "over-length", "level": "request", "rule": "ran into max_tokens",
+             "requests": 8, "of": 200, "tokens": 6200.0, "tokens_per_request": 31.0, "tokens_ci": [22.0, 40.0],
+             "share": 0.041, "examples": ["Sure! Here is the whole of it: ", "As an assistant, I", "[[[[[[[["]},
+        ],
+    }  # fmt: skip
+    odd = {"step": "b2-medium_medium-c8-candidate", "arm": "candidate", "metric": "e2e_s", "value": 9.1, "typical": 2.8,
+           "z": 7.3, "request_id": "1-4711", "worker": 1, "text": "The quick brown"}  # fmt: skip
+    return {
+        "growth": [{"arm": "baseline", **grown}, {"arm": "candidate", **grown}],
+        "anomalies": [odd], "anomaly_counts": {"looked": 24000, "found": 31, "expected": 11.2},
+        "waste": {"arms": [{"arm": "baseline", **wasted}, {"arm": "candidate", **wasted}]},
     }  # fmt: skip

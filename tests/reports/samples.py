@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
-from pieces import AT, CELLS, CROSS, RUNGS, cell, effect, effects, manifest, measured, point, step, task
+from pieces import AT, CELLS, CROSS, RUNGS, cell, effect, effects, manifest, measured, point, step, task, timeline, told
 
 __all__ = ["AT", "CELLS", "RUNGS", "cell", "effect", "manifest", "point"]
 
@@ -18,7 +20,9 @@ def run(points: list[dict[str, Any]], comparisons: list[dict[str, Any]], status:
                 "seed": 7},
         "verdict": {"status": status, "exit_code": {"pass": 0, "fail": 3}.get(status, 4), "reasons": [], **verdict},
         "steps": [step(p, b) for p in points for b in range(1, p["blocks"] + 1)],
-        "tasks": [], "points": points, "comparisons": comparisons, "capacity": [], "anomalies": [], "warnings": [],
+        "tasks": [], "points": points, "comparisons": comparisons, "capacity": [], "waste": {}, "anomalies": [],
+        "warnings": [],
+        **({"timeline": timeline(list(dict.fromkeys(p["arm"] for p in points)))} if points else {}),
     }  # fmt: skip
 
 
@@ -34,7 +38,7 @@ def ab(status: str = "pass", ratios: dict[str, float] | None = None, **verdict: 
         {"arm": arm, "cell": cell("medium/medium"), "rung": 16, "next": 32} for arm in ("baseline", "candidate")
     ]
     summary["tasks"] = [task("baseline", 3.1), task("candidate", 3.0)]
-    return summary
+    return summary | told()
 
 
 def one_arm(status: str = "pass", **verdict: Any) -> dict[str, Any]:
@@ -57,6 +61,8 @@ def all_failed() -> dict[str, Any]:
         part["requests"] = {"sent": sent, "ok": 0, "failed": sent, "aborted": 0, "by_outcome": {"connection": sent}}
         for metric in ("ttft_s", "tpot_s", "e2e_s", "gap_s"):
             part[metric] = {"n": sent, "p50": None, "p90": None, "p95": None}
+        part.pop("time", None)
+        part.pop("ecdf", None)
         part["goodput"] = {"requests": 0.0, "share": 0.0}
         part["throughput"] = {"requests": 0.0, "output_tokens": 0.0, "total_tokens": 0.0}
     summary["warnings"] = ["Connection refused by http://llm-service:8000. Start the service, then run again."]
@@ -68,7 +74,7 @@ def partial() -> dict[str, Any]:
     summary = ab("invalid", reasons=["a gated step stayed invalid: medium/medium at 32 on candidate"])
     lost = summary["points"][11]
     lost["valid_blocks"], lost["marks"] = 0, ["partial"]
-    for metric in ("ttft_s", "tpot_s", "e2e_s", "gap_s", "throughput", "goodput"):
+    for metric in ("ttft_s", "tpot_s", "e2e_s", "gap_s", "throughput", "goodput", "time", "ecdf"):
         lost.pop(metric)
     for broken in summary["steps"]:
         if broken["arm"] == lost["arm"] and broken["concurrency"] == 32:
@@ -116,119 +122,20 @@ def poisoned(value: Any, key: str = "") -> Any:
 
 
 _CLOSED = {"status", "metric", "level", "verdict", "counted_by", "clock", "started", "ended"}
-_KEYS = frozenset(
-    [
-        "format",
-        "run",
-        "id",
-        "scenario",
-        "started",
-        "ended",
-        "clock",
-        "workers",
-        "seed",
-        "verdict",
-        "status",
-        "exit_code",
-        "reasons",
-        "recommendation",
-        "steps",
-        "arm",
-        "block",
-        "cell",
-        "input",
-        "output",
-        "input_tokens",
-        "output_tokens",
-        "concurrency",
-        "valid",
-        "why_invalid",
-        "window_s",
-        "requests",
-        "sent",
-        "ok",
-        "failed",
-        "aborted",
-        "by_outcome",
-        "n",
-        "mean",
-        "p50",
-        "p90",
-        "p95",
-        "p99",
-        "max",
-        "mean_ci",
-        "tokens",
-        "cached_input",
-        "reasoning",
-        "counted_by",
-        "tokens_per_chunk",
-        "throughput",
-        "total_tokens",
-        "goodput",
-        "share",
-        "client",
-        "lag_p50_s",
-        "cpu",
-        "in_flight",
-        "coalesced_share",
-        "bunching",
-        "tasks",
-        "points",
-        "blocks",
-        "valid_blocks",
-        "comparisons",
-        "level",
-        "metric",
-        "baseline",
-        "candidate",
-        "ratio",
-        "ci",
-        "n_pairs",
-        "p_adjusted",
-        "mde",
-        "gated",
-        "capacity",
-        "anomalies",
-        "warnings",
-        "try",
-        "marks",
-        "rung",
-        "next",
-        "finish",
-        "scenario_file",
-        "plan",
-        "passes",
-        "versions",
-        "host",
-        "server",
-        "gpu",
-        "check",
-        "name",
-        "text",
-        "calibration",
-        "stopped",
-        "simulated",
-        "ladder",
-        "at",
-        "matrix",
-        "cells",
-        "design",
-        "slo",
-        "ttft",
-        "tpot",
-        "e2e",
-        "attain",
-        "error_rate",
-        "compare",
-        "order",
-        "threshold",
-        "arms",
-        "url",
-        "api",
-        "model",
-        "record",
-        "output_jitter",
-        "passes",
-    ]
+
+
+def _names(schema: Any) -> set[str]:
+    """Every key that a schema names: those are ours, whatever else is a key was made up by somebody."""
+    if isinstance(schema, list):
+        return {name for part in schema for name in _names(part)}
+    if not isinstance(schema, dict):
+        return set()
+    return {*schema.get("properties", {}), *(name for part in schema.values() for name in _names(part))}
+
+
+_MANIFEST = (
+    "scenario_file plan passes versions host server gpu check name text calibration stopped simulated ladder at matrix "
+    "cells design slo ttft tpot e2e attain error_rate compare order threshold arms url api model record output_jitter"
 )
+_SCHEMA = Path(__file__).parents[2] / "reports" / "summary.schema.json"
+_KEYS = frozenset(_names(json.loads(_SCHEMA.read_text()))) | frozenset(_MANIFEST.split())
