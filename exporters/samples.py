@@ -67,22 +67,21 @@ def finish(directory: Path, kind: str) -> None:
 def read_samples(directory: Path, kind: str) -> pa.Table:
     """All samples of a kind in the order of their times, also of a run that was killed; empty when none were taken."""
     schema = SCHEMAS[kind]
-    streams = [list(_batches(path)) for path in sorted(directory.glob(f"{kind}.*.arrows"))]
-    tables = [schema.empty_table(), *(_completed(pa.Table.from_batches(one), schema) for one in streams if one)]
+    batches = [batch for path in sorted(directory.glob(f"{kind}.*.arrows")) for batch in _batches(path)]
+    tables = [schema.empty_table(), *(_held(pa.Table.from_batches([batch]), schema) for batch in batches)]
     if (directory / f"{kind}.parquet").exists():
         try:
-            tables.append(_completed(pq.read_table(directory / f"{kind}.parquet"), schema))
+            tables.append(_held(pq.read_table(directory / f"{kind}.parquet"), schema))
         except (OSError, pa.ArrowException, ValueError) as error:
             raise RecordError(f"{directory / kind}.parquet cannot be read: {error}") from None
     return pa.concat_tables(tables).sort_by("at_ns")
 
 
-def _completed(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table with every column of today: a run of an earlier version did not sample all of them."""
-    for field in schema:
-        if field.name not in table.column_names:
-            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
-    return table.select(schema.names).cast(schema)
+def _held(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table under our schema: a column that an older version did not write was not measured, hence null."""
+    unknown = pa.nulls(table.num_rows)
+    columns = [table[field.name] if field.name in table.column_names else unknown for field in schema]
+    return pa.table([column.cast(field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
