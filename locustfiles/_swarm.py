@@ -43,6 +43,11 @@ TEXTS_PER_STEP = 2  # matrix replies kept per step and process; tasks keep [task
 log = logging.getLogger(__name__)
 
 
+def _run_of(order: Order) -> str:
+    """The id of the run that a prepare order is about."""
+    return str((order.run or {}).get("id", ""))
+
+
 class HubGate:
     """Where users wait for the next order: one event, replaced each time it opens."""
 
@@ -77,7 +82,7 @@ class Swarm:
         self.counter: Tokenizer
         self.observers: list[Callable[[Exchange, Sample], None]] = []
         self.chunks: ChunkLog | None = None
-        self._preparing = ""  # the run that prompts are being built for
+        self._preparing: Order | None = None  # what prompts are being built for, and is to be answered then
         self._held: Order | None = None  # the newest order that came meanwhile
         self._stall_s = 0.0
         self._requests = 0
@@ -113,9 +118,11 @@ class Swarm:
     def _prepare(self, order: Order) -> None:
         """Prepare for a run, unless this is about it already (a worker that came late is told more than once)."""
         assert order.run is not None, "a prepare order brings the run"
-        run = order.run["id"]
-        if self._preparing != run and (self.outbox.run, order.seq) != (run, CATCH_UP):
-            self._preparing = run
+        if self._preparing is not None and _run_of(self._preparing) == _run_of(order):
+            newer = order.seq > self._preparing.seq  # the master may be waiting for the answer to this one
+            self._preparing = order if newer else self._preparing
+        elif (self.outbox.run, order.seq) != (_run_of(order), CATCH_UP):
+            self._preparing = order
             gevent.spawn(self._build, order)
 
     def _build(self, order: Order) -> None:
@@ -125,7 +132,8 @@ class Swarm:
         except Exception as error:  # the master must hear of it, whatever it is: it waits for our answer
             log.exception("this worker could not prepare")
             faults = (f"a worker could not prepare on {platform.node()}: {error}",)
-        self._preparing = ""
+        if self._preparing is not None and _run_of(self._preparing) == _run_of(order):
+            order, self._preparing = self._preparing, None
         self.outbox.answer(order, {}, faults)
         if self._held is not None and not faults:
             self._obey(self._held)

@@ -98,6 +98,28 @@ print(json.dumps(found))
 """
 
 
+TOLD_TWICE = """
+from locustfiles._swarm import Swarm
+local = Environment(user_classes=[Slow])
+local.create_local_runner()
+swarm = Swarm(local)
+found["built"], found["answered"] = [], []
+local.runner.register_message("tokenswarm_answer", lambda environment, msg: found["answered"].append(msg.data["seq"]))
+
+def build(run):
+    found["built"].append(run["id"])
+    gevent.sleep(0.2)
+    swarm.outbox.begin(run["id"])
+
+swarm._build_run = build
+for seq in (0, 7, 0):
+    swarm.on_order(local, SimpleNamespace(data={"seq": seq, "phase": "prepare", "run": {"id": "r1"}}))
+    gevent.sleep(0.05)
+gevent.sleep(0.5)
+print(json.dumps(found))
+"""
+
+
 def lead(story: str) -> dict:
     """What a story finds, in a process of its own."""
     free = "import socket\nwith socket.create_server(('127.0.0.1', 0)) as s: PORT = s.getsockname()[1]\n"
@@ -127,6 +149,14 @@ def test_a_silent_worker_is_lost_unless_it_prepares() -> None:
 
     assert found["preparing"] == 2
     assert found["measuring"] == 0
+
+
+def test_a_worker_that_comes_while_others_prepare_answers_what_the_master_waits_for() -> None:
+    """Told to catch up and then to prepare, it builds once and answers the order itself: nobody waits for ever."""
+    found = lead(TOLD_TWICE)
+
+    assert found["built"] == ["r1"]
+    assert found["answered"] == [7]
 
 
 @pytest.mark.parametrize("key", ["prepared", "complete", "joined", "left"])
