@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: demo test check format lock image bench dashboards soak fuzz clean
+.PHONY: demo test check format lock image checkov bench dashboards soak fuzz clean
 
 demo: $(VENV)/installed
 	$(BIN)/tokenswarm demo
@@ -77,6 +77,20 @@ image: IMAGE ?= tokenswarm
 image:
 	podman build $(BUILD) $(BASE:%=--build-arg=BASE=%) --target full --tag $(IMAGE):full .
 	podman build $(BUILD) $(BASE:%=--build-arg=BASE=%) --target swarm --tag $(IMAGE):swarm .
+
+# Security checks of all that the chart renders; exceptions and their reasons are in helm/checkov.yaml.
+checkov: RENDERED := $(VENV)/checkov/rendered
+checkov: $(VENV)/helm/helm4 $(VENV)/checkov/bin/checkov
+	rm -rf $(RENDERED) && mkdir $(RENDERED) && cp Dockerfile $(RENDERED)
+	for values in helm/tokenswarm/ci/*.yaml; do \
+		$(VENV)/helm/helm4 template load helm/tokenswarm --namespace load --values $$values \
+			> $(RENDERED)/$$(basename $$values) || exit 1; \
+	done
+	$(VENV)/checkov/bin/checkov --config-file helm/checkov.yaml --directory $(RENDERED)
+
+$(VENV)/checkov/bin/checkov:
+	$(PYTHON) -m venv $(VENV)/checkov
+	$(VENV)/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
 
 # One for here, and the part of it that the image needs, which installs the project itself with setuptools.
 lock: $(VENV)/bin/python

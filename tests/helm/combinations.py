@@ -87,7 +87,7 @@ def expected(flags: Flags) -> Counter[str]:
     page, workers = flags["mode"] == "interactive", bool(flags["workers.count"])
     runs = {"job": "Job", "nightly": "CronJob", "interactive": "Deployment"}[flags["mode"]]
     simulated, gpu = flags["simulator.enabled"], flags["gpuExporter.kind"]
-    policies = flags["networkPolicy.enabled"] * (1 + workers + simulated)
+    policies = flags["networkPolicy.enabled"] * (1 + workers + 2 * simulated + (gpu == "daemonset"))
     kinds = Counter({runs: 1 + workers})
     kinds += Counter({"Deployment": simulated, "Pod": simulated, "DaemonSet": gpu == "daemonset"})
     kinds["Service"] = (workers or page or flags["metrics.enabled"]) + page + simulated + (gpu == "daemonset")
