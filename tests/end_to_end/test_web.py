@@ -8,6 +8,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ PAGES = ("/", "/llm", "/llm/state", "/llm/scenarios", "/llm/runs", "/stats/reque
 
 def get(url: str, **headers: str) -> tuple[int, dict[str, str], str]:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:
             return answer.status, dict(answer.headers), answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, dict(error.headers), error.read().decode()
@@ -35,7 +37,7 @@ def get(url: str, **headers: str) -> tuple[int, dict[str, str], str]:
 
 def post(url: str, body: bytes = b"", **headers: str) -> int:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers=headers), timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers=headers), timeout=30) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
@@ -50,21 +52,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("web")
 
 
-@pytest.fixture(scope="module")
-def steered(folder: Path) -> dict[str, Any]:
-    """What the browser saw, and what the server answered to others before it."""
+@contextmanager
+def leading(folder: Path, shape: str, *more: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Locust with our page and a slow service; runs go below the folder. Ended at the end."""
     with served("simulator", SLOW) as service:
         asked = scenario(folder, service, duration="1.5s")
         short = asked.read_text().replace("short = 24", "short = 5").replace("retries = 2", "retries = 1")
         asked.write_text(
             short.replace("model =", 'api_key_env = "A_KEY"\nmodel =').replace("min_requests = 6", "min_requests = 2")
         )
-        port, bound = free_port(), str(free_port())
+        port = free_port()
         command = [
-            sys.executable, "-m", "locust", "-f", f"{ROOT}/locustfiles/chat.py,{ROOT}/shapes/ladder.py",
-            "--scenario", str(asked), "--web-host", "127.0.0.1", "--web-port", str(port), "--processes", "2",
-            "--master-bind-host", "127.0.0.1", "--master-bind-port", bound,
-            "--master-host", "127.0.0.1", "--master-port", bound,
+            sys.executable, "-m", "locust", "-f", f"{ROOT}/locustfiles/chat.py,{ROOT}/shapes/{shape}.py",
+            "--scenario", str(asked), "--web-host", "127.0.0.1", "--web-port", str(port), *more,
         ]  # fmt: skip
         environment = {**os.environ, "A_KEY": SECRET, "PYTHONPATH": str(ROOT)}
         with (folder / "locust.log").open("w") as log:
@@ -74,19 +74,28 @@ def steered(folder: Path) -> dict[str, Any]:
         try:
             url = f"http://127.0.0.1:{port}"
             until(lambda: answers(f"{url}/llm/state"), "the page is served")
-            before = {path: get(url + path) for path in PAGES}
-            origins = {origin: post(f"{url}/stop", Origin=origin) for origin in ("http://evil.example", url)}
-            until(lambda: len(workers_of(master)) >= 2, "the workers are there")
-            post(f"{url}/swarm", b"scenario=/etc/passwd")
-            until(lambda: state(url)["state"] == "failed", "a file of nobody's choice is refused")
-            refused = state(url)["text"]
-            places = [url, str(folder), str(workers_of(master)[0]), str(master.pid)]
-            browsing = [sys.executable, "-m", "tests.end_to_end.steering", *places]
-            told = subprocess.run(browsing, capture_output=True, text=True, cwd=ROOT, timeout=240, check=False)
-            assert told.returncode == 0, told.stderr + (folder / "locust.log").read_text()[-3000:]
+            yield master, url
         finally:
             if master.poll() is None:
                 stop(master)
+
+
+@pytest.fixture(scope="module")
+def steered(folder: Path) -> dict[str, Any]:
+    """What the browser saw, and what the server answered to others before it."""
+    bound = str(free_port())
+    at = ("--master-bind-host", "127.0.0.1", "--master-bind-port", bound, "--master-host", "127.0.0.1")
+    with leading(folder, "ladder", "--processes", "2", *at, "--master-port", bound) as (master, url):
+        before = {path: get(url + path) for path in PAGES}
+        origins = {origin: post(f"{url}/stop", Origin=origin) for origin in ("http://evil.example", url)}
+        until(lambda: len(workers_of(master)) >= 2, "the workers are there")
+        post(f"{url}/swarm", b"scenario=/etc/passwd")
+        until(lambda: state(url)["state"] == "failed", "a file of nobody's choice is refused")
+        refused = state(url)["text"]
+        places = [url, str(folder), str(workers_of(master)[0]), str(master.pid)]
+        browsing = [sys.executable, "-m", "tests.end_to_end.steering", *places]
+        told = subprocess.run(browsing, capture_output=True, text=True, cwd=ROOT, timeout=240, check=False)
+        assert told.returncode == 0, told.stderr + (folder / "locust.log").read_text()[-3000:]
     return {**json.loads(told.stdout), "before": before, "origins": origins, "refused": refused}
 
 
@@ -144,3 +153,28 @@ def test_locust_s_own_page_leads_to_ours_and_is_guarded(steered: dict[str, Any])
     assert 403 not in [code for origin, code in steered["origins"].items() if "127.0.0.1" in origin]
     assert all("Access-Control-Allow-Origin" not in headers for _, headers, _ in steered["before"].values())
     assert all(SECRET not in text for _, _, text in steered["before"].values())
+
+
+@pytest.mark.timeout(240)
+def test_a_ramp_by_hand_is_a_rung_per_level(tmp_path: Path) -> None:
+    """Locust's users box and our page move the same level; each is a step of its own, the last one too at a stop."""
+
+    def held(url: str, users: int) -> bool:
+        now = state(url)
+        return bool((now["step"] or {}).get("load") == users and now["figures"]["sent"] >= users)
+
+    with leading(tmp_path, "manual") as (_, url):
+        for users in (1, 3):
+            post(f"{url}/swarm", f"user_count={users}&spawn_rate=1".encode())
+            until(lambda users=users: held(url, users), f"{users} users are held")
+        token = get(f"{url}/llm")[2].split('data-token="')[1].split('"')[0]
+        down = post(f"{url}/llm/do", b'{"what": "down"}', **{"X-Tokenswarm-Token": token})
+        until(lambda: held(url, 2), "2 users are held")
+        post(f"{url}/stop")
+        until(lambda: state(url)["state"] == "ended", "it is over")
+
+    (run,) = runs(tmp_path)
+    assert down == 200
+    assert [(step.step.concurrency, step.marks) for step in run.steps] == [(n, ("manual",)) for n in (1, 3, 2)]
+    assert [act["what"] for act in run.manifest["actions"]] == ["level", "down", "level", "stop"]
+    assert run.manifest["stopped"] is None
