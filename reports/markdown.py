@@ -18,6 +18,7 @@ from reports import (
     token_counts,
     trust,
     unusual_tables,
+    waste_tables,
     where,
 )
 from reports.cost_page import short_cost_tables
@@ -60,6 +61,8 @@ def render_markdown(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
     tables = [
         effects.comparisons_table([c for c in summary["comparisons"] if c["level"] != "rung"]),
         *short_cost_tables(summary),
+        waste_tables.scores_table(summary["verdict"].get("scores", [])),
+        waste_tables.waste_table(summary),
         *search_tables.search_tables(summary),
         *soak_tables.soak_tables(summary),
         *scaling_tables.scaling_tables(summary),
