@@ -89,6 +89,24 @@ def test_a_huge_run_stays_one_readable_page(pages):
     assert "<details><summary>108 points in 9 cells</summary>" in page
 
 
+def test_lines_of_ten_megabytes_are_cut():
+    """Whoever made them: a page keeps the begin of each, escaped, and stays small."""
+    line = "<b>\u202e\x1b[31m" + "x" * 10_000_000
+    summary = samples.one_step()
+    summary["run"]["scenario"], summary["warnings"] = line, [line, {"text": line, "advice": line}]
+    summary["verdict"]["reasons"] = [line] * 5
+    summary["steps"][0] |= {"valid": False, "why_invalid": [line]}
+    manifest = samples.manifest(ONE, stopped=line, server={"service": {"engine": line}})
+    summary["anomalies"] = [{"step": line, "arm": line, "metric": "ttft_s", "value": 2.0, "typical": 1.0, "text": line}]
+
+    page = render_html(summary, manifest)
+
+    assert len(page) < 200_000  # of short lines it has 126,000
+    assert "<b>x" not in page
+    assert "&lt;b&gt;" in page
+    assert not {"\u202e", "\x1b"} & set(page)
+
+
 # ---- colours ---------------------------------------------------------------------------------------------------
 
 
