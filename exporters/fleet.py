@@ -109,7 +109,7 @@ class Outbox:
     """The worker's side: rows, tallies and texts that wait to be sent."""
 
     def __init__(self, runner: Runner, name: str, version: str = VERSION) -> None:
-        self._runner, self._name, self._version = runner, name, version
+        self._runner, self.name, self._version = runner, name, version
         self._samples: list[Sample] = []
         self._responses: list[dict[str, Any]] = []
         self._seq = self._rows_sent = 0
@@ -132,7 +132,7 @@ class Outbox:
         self._seq += 1
         self._rows_sent += len(samples)
         delta = {
-            "worker": self._name,
+            "worker": self.name,
             "seq": self._seq,
             "rows": len(samples),
             "rows_sent": self._rows_sent,
@@ -159,7 +159,7 @@ class Outbox:
 
     def hello(self) -> None:
         """Introduce this worker, before any order has come."""
-        introduced = {"worker": self._name, "index": self._runner.worker_index, "version": self._version}
+        introduced = {"worker": self.name, "index": self._runner.worker_index, "version": self._version}
         self._runner.send_message(ANSWER, {"seq": HELLO, **introduced})
 
     def answer(
@@ -169,7 +169,7 @@ class Outbox:
         self.flush()
         answer = Answer(
             seq=order.seq,
-            worker=self._name,
+            worker=self.name,
             index=self._runner.worker_index,
             facts=facts,
             faults=faults,

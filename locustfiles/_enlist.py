@@ -41,7 +41,6 @@ def enlist(environment: Any, **_: object) -> None:
     locust.runners.MASTER_HEARTBEAT_TIMEOUT = MASTER_SILENT_S
     raise_file_limit()
     swarm = environment.tokenswarm = Swarm(environment)
-    runner.register_message(ORDER, exposed(swarm, environment.parsed_options))
     runner.register_message(REFUSED, _refused)
     runner.greenlet.spawn(_report_forever, swarm)
     runner.greenlet.spawn(_watch_stalls, swarm)
@@ -53,6 +52,7 @@ def enlist(environment: Any, **_: object) -> None:
             swarm.chunks.close()
 
     environment.events.quitting.add_listener(leave)
+    runner.register_message(ORDER, exposed(swarm, environment.parsed_options))  # its last page comes after the last row
     if isinstance(runner, locust.runners.WorkerRunner):
         # Its users are gone by then: else it would be away for another stop_timeout, and the next run wait for it.
         environment.events.test_stop.add_listener(lambda **_: setattr(environment, "stop_timeout", 0.0))

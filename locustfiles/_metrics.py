@@ -1,10 +1,14 @@
-"""A worker's own metrics, on the port that its options say."""
+"""A worker's own metrics: on the port that its options say, and pushed where they say."""
 
 from __future__ import annotations
 
 import logging
+import os
+import socket
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -13,7 +17,9 @@ from locust.runners import WorkerRunner
 
 from exporters.endpoint import Endpoint
 from exporters.fleet import Delta, Order
+from exporters.peer import PushError
 from exporters.prometheus import SwarmMetrics, of_itself
+from exporters.pushing import Pushing, sending_of
 from exporters.swarm_fields import WORKER
 from locustfiles._swarm import Swarm
 
@@ -35,10 +41,14 @@ class WorkerMetrics:
             fleet=lambda: of_itself(self._rows_sent, self._reported_s),
         )
         self.page = self._metrics.page
+        self._pushes = Pushes(swarm.environment, swarm.outbox.name, self.page)
 
     def heard(self, environment: object, msg: Any, **more: object) -> None:
         """In the place of the swarm's own listener: note an order, and obey it."""
-        self._metrics.ordered(msgspec.convert(msg.data, Order))
+        order = msgspec.convert(msg.data, Order)
+        self._metrics.ordered(order)
+        if order.run is not None:
+            self._pushes.begin(order.run["id"])
         self._swarm.on_order(environment, msg, **more)
 
     def reported(self, delta: Delta) -> None:
@@ -47,17 +57,64 @@ class WorkerMetrics:
         self._metrics.reported(delta)
 
 
+class Pushes:
+    """What one worker pushes: a group for each run, from the order to prepare for it until the test is over."""
+
+    def __init__(self, environment: Any, worker: str, page: Callable[[], bytes]) -> None:
+        self._sending, self._worker, self._page = sending_of(environment.parsed_options), worker, page
+        self._run = ""
+        self._pushing: Pushing | None = None
+        self._ending: gevent.Greenlet | None = None
+        environment.events.test_stop.add_listener(self.end)
+        environment.events.quitting.add_listener(self.leave)
+
+    def begin(self, run: str) -> None:
+        """Push for a run, unless that is being done. What cannot be used is a line in the log: a master refuses it."""
+        if not self._sending.anywhere or run == self._run:
+            return
+        self.end()
+        group = {"job": "tokenswarm-worker", "run": run, "instance": socket.gethostname(), "worker": self._worker}
+        said = Path(tempfile.gettempdir()) / f"tokenswarm-push-{os.getpid()}.log"
+        pushing = Pushing(self._sending, group, self._page, said)
+        try:
+            pushing.check()
+        except PushError as error:
+            log.warning("this worker's metrics are not pushed: %s", error)
+            return
+        pushing.start()
+        self._run, self._pushing = run, pushing
+
+    def end(self, **_: object) -> None:
+        """Push the last page, and wait for nothing: a worker that stops has its master waiting."""
+        if self._pushing is not None:
+            self._ending, self._pushing = gevent.spawn(_stop, self._pushing), None
+
+    def leave(self, **_: object) -> None:
+        """The process ends: let what waits go."""
+        self.end()
+        if self._ending is not None:
+            self._ending.join()
+
+
+def _stop(pushing: Pushing) -> None:
+    for words in pushing.stop():
+        log.warning("%s", words)
+
+
 def exposed(swarm: Swarm, options: Any) -> Callable[..., None]:
-    """Who is to hear the master's orders: the swarm, or its metrics before it when this worker was given a port.
+    """Who is to hear the master's orders: the swarm, or its metrics before it when somebody is to see them.
 
     A worker on a machine of its own listens there. One beside its master or another worker (a child of `--processes`,
     or where the port is taken) listens at port + 1 + its index, once the master has told it; 0 is any free port.
     """
     port = getattr(options, "metrics_port", None)
-    if port is None or not isinstance(swarm.runner, WorkerRunner):  # else the master's metrics are these
+    seen = port is not None or sending_of(options).anywhere
+    if not seen or not isinstance(swarm.runner, WorkerRunner):  # else the master's metrics are these
         return swarm.on_order
     metrics = WorkerMetrics(swarm)
     swarm.outbox.on_report = metrics.reported
+    if port is None:
+        return metrics.heard
     alone = port == 0 or (options.processes or 0) <= 1
     if not alone or not _listens(options.metrics_host, port, metrics):
         swarm.runner.greenlet.spawn(_listen_when_numbered, swarm, options, metrics)

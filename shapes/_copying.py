@@ -12,8 +12,8 @@ from typing import Any
 
 import gevent
 
+from exporters.beside import Beside, Message
 from exporters.copies import shown
-from shapes._beside import Beside, Message
 from shapes._checked import Unusable
 
 LOOK_TIMEOUT_S, END_TIMEOUT_S = 60.0, 600.0

@@ -6,9 +6,9 @@ import logging
 import time
 from pathlib import Path
 
+from exporters.beside import Beside, Message
 from exporters.sample import Step
 from scenarios.scenario import Scenario
-from shapes._beside import Beside, Message
 
 END_TIMEOUT_S = 5.0
 

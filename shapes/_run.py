@@ -27,7 +27,7 @@ from shapes._limits import Spend, Stopped
 from shapes._manifest import manifest, utc
 from shapes._plan import Pass, Plan
 from shapes._progress import RunProgress
-from shapes._pushing import Pushing
+from shapes._pushing import MasterPushing
 from shapes._sampling import Sampling
 from shapes._search import searching
 from shapes._steering import Action, Levels, Steering
@@ -64,7 +64,7 @@ class LoadRun:
         self.steering.on_action = self._acted
         self._spend = Spend(scenario)
         self._sampling = Sampling(scenario, directory)
-        self._pushing = Pushing(crew.environment.parsed_options, crew.metrics, directory)
+        self._pushing = MasterPushing(crew.environment.parsed_options, crew.metrics, directory)
         self._disturbing = Disturbing(scenario, directory)
         self._ends = time.monotonic() + scenario.limits.max_duration
         self._ended = self._closed = False

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from exporters.beside import Beside, Message
 from exporters.sampler import READING
 from scenarios.scenario import Scenario
-from shapes._beside import Beside, Message
 
 END_TIMEOUT_S = 20.0  # to write what was sampled
 

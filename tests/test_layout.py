@@ -35,6 +35,8 @@ FLOORS: list[tuple[str, set[str], set[str]]] = [
     ("exporters.remote_write", set(), {"cramjam"}),
     ("exporters.dashboards", set(), {"grafana_foundation_sdk"}),  # a dependency of development
     *((f"exporters.{stem}", set(), {"prometheus_client", "pynvml"}) for stem in GPU),
+    ("exporters.beside", set(), {"gevent"}),
+    ("exporters.pushing", set(), {"gevent"}),
     ("exporters.*", {"scenarios"}, {"numpy", "msgspec"}),
     *((f"locustfiles.{stem}", {"scenarios", "exporters"}, WIRE_PACKAGES) for stem in WIRE),
     ("locustfiles._datasets", {"scenarios"}, {"pyarrow"}),  # Parquet

@@ -105,7 +105,8 @@ class Pushgateway(Server):
     def command(self) -> list[str]:
         """What starts it."""
         listen = f"--web.listen-address={self.url.split('//')[1]}"
-        return ["prometheus-pushgateway", listen, "--log.level=error", *self._options]
+        nothing_kept = "--persistence.file="  # Debian's keeps its groups in /var/lib, also those of other tests
+        return ["prometheus-pushgateway", listen, nothing_kept, "--log.level=error", *self._options]
 
     def series(self, name: str) -> dict[tuple[tuple[str, str], ...], float]:
         """The series of a name, by their labels."""

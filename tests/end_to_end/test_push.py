@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,25 @@ def test_a_run_is_pushed_whole(tmp_path: Path, simulated: str) -> None:
     assert (pushes["remote-write"]["lost"], pushes["remote-write"]["failures"]) == (0, 0)
     assert pushes["remote-write"]["samples"] > 100
     assert not any(b"hunter2" in path.read_bytes() for path in out.iterdir())
+
+
+def test_each_worker_pushes_a_group_of_its_own(tmp_path: Path, simulated: str) -> None:
+    """Two workers end in two groups of the run, each with the rows that came from it, whatever the verdict."""
+    out, gateway = tmp_path / "run", Pushgateway()
+    with running(gateway):
+        front_door(
+            "run", scenario(tmp_path, simulated), "--out", out, "--processes", "2", "--pushgateway", gateway.url,
+            env=OFTEN,
+        )  # fmt: skip
+        groups = gateway.series("tokenswarm_worker_requests_total")
+
+    rows = Counter(row["worker"] for row in Run.open(out).requests().to_pylist() if row["phase"] != "check")
+    pushed: Counter[str] = Counter()
+    for labels, value in groups.items():
+        pushed[dict(labels)["worker"]] += int(value)
+    assert len(pushed) == 2
+    assert sorted(pushed.values()) == sorted(rows.values())
+    assert {(dict(labels)["job"], dict(labels)["run"]) for labels in groups} == {("tokenswarm-worker", "run")}
 
 
 def test_servers_that_are_away_cost_a_run_nothing_but_its_metrics(tmp_path: Path, simulated: str) -> None:
