@@ -24,7 +24,7 @@ from locust.rpc.protocol import Message
 from locust.stats import RequestStats
 from msgspec.msgpack import encode
 
-from exporters.fleet import ANSWER, ORDER, ROWS, Outbox
+from exporters.fleet import ANSWER, ORDER, ROWS, VERSION, Outbox
 from exporters.sample import Timeline
 from locustfiles._enlist import FLUSH_EVERY_S
 from locustfiles._wire import raise_file_limit
@@ -135,7 +135,7 @@ class Player:
         self._reports = False
         self.seq = 0
         self._send("client_ready", __version__)
-        self._send(ANSWER, {"seq": -1, "worker": self.name, "index": index})
+        self._send(ANSWER, {"seq": -1, "worker": self.name, "index": index, "version": VERSION})
 
     def _message(self, kind: str, data: Any) -> bytes:
         return bytes(Message(kind, data, self.name).serialize())
