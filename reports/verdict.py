@@ -111,6 +111,8 @@ def _invalid(evidence: Evidence) -> list[str]:
     valid = {_place(step) for step in counting(evidence.steps)}
     if not valid:
         return ["No step is valid: see the reasons under the invalid steps."]
+    if not any(step.ok.any() for step in counting(evidence.steps)):
+        return ["No request was answered, so nothing was measured: see the failures, mend the service, and run again."]
     gated = {_place(step): step for step in evidence.steps if _step_is_gated(step, evidence)}  # of each the last try
     stayed = [_stayed_invalid(step) for place, step in gated.items() if place not in valid]
     return [*stayed, *soak_faults(evidence.soaks)]

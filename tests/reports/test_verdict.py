@@ -132,7 +132,7 @@ def test_no_answer_on_either_arm_is_not_a_matter_of_blocks() -> None:
     steps = [measured([], failed=20, arm=arm, block=b) for arm in AB.arms for b in range(1, 7)]
 
     assert judged(steps)["exit_code"] == 4
-    assert judged(steps)["reasons"][0].startswith("No request was answered on both arms at any point")
+    assert judged(steps)["reasons"][0].startswith("No request was answered, so nothing was measured")
 
 
 def test_of_several_candidates_the_unproven_one_is_named() -> None:
@@ -197,6 +197,13 @@ def test_nothing_gated_passes_and_says_so() -> None:
 
     assert (said["status"], said["exit_code"]) == ("pass", 0)
     assert said["reasons"] == ["Nothing was gated: add [slo] limits or a second arm for a verdict that can fail."]
+
+
+def test_a_run_without_an_answer_is_no_pass() -> None:
+    """One arm, nothing gated, every request failed: nothing was measured, and a night must not count it as good."""
+    said = judged([measured([], failed=20, arm="service")], scenario(("service",)))
+
+    assert (said["status"], said["exit_code"]) == ("invalid", 4)
 
 
 def test_an_error_rate_is_a_gate() -> None:
