@@ -73,8 +73,8 @@ def _said(value: object) -> str:
 def points_table(points: Sequence[Beside], base: Side, candidate: Side) -> Table:
     """Each metric of each point: both means, their ratio with Welch's interval."""
     columns = (
-        Column("cell", "cell", False), Column("load"), Column("metric", None, False), Column(_named(base)),
-        Column(_named(candidate)), Column("change", "ratio"), Column("blocks", essential=False),
+        Column("cell", "cell", False), Column("load"), Column("metric", None, False), Column(_named(base), "arm"),
+        Column(_named(candidate), "arm"), Column("change", "ratio"), Column("blocks", essential=False),
     )  # fmt: skip
     return Table("Two runs beside each other", columns, tuple(_row(point) for point in points), heads=3)
 

@@ -47,7 +47,7 @@ def what_if_table(cost: Cost) -> Table | None:
     arms = in_order(arm for row in rows for arm in row["bill"])
     stated = rows[0]["bill"]
     unit = plain(cost["currency"], 12)
-    columns = (Column("what if", None, False), *(Column(f"{label(arm).text}, {unit} a month") for arm in arms))
+    columns = (Column("what if", None, False), *(Column(f"{label(arm).text}, {unit} a month", "month") for arm in arms))
     if len(arms) > 1:
         columns += tuple(Column(f"{label(arm).text} against {label(arms[0]).text}", "replicas") for arm in arms[1:])
     shown = tuple(

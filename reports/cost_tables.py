@@ -60,7 +60,7 @@ def month_table(cost: Cost) -> Table | None:
     if cost.get("value_per_month") is not None:
         value = cost["value_per_month"]
         rows.append((Shown("value of a month less the bill"), *(_value(arm, value) for arm in arms)))
-    columns = (Column("", None, False), *(Column(label(arm["arm"]).text) for arm in arms))
+    columns = (Column("", None, False), *(Column(label(arm["arm"]).text, "arm") for arm in arms))
     traffic = ", ".join(f"{count(n)} of {plain(place, 40)}" for place, n in cost.get("traffic", {}).items())
     peak = f"a peak of {number(cost['peak_factor'])} times the mean"
     remark = f"A month is 730 h, with {traffic} and {peak}." if traffic else "A month is 730 h; no traffic is given."
@@ -191,9 +191,9 @@ def change_table(cost: Cost) -> Table | None:
         return None
     unit = plain(cost["currency"], 12)
     columns = (
-        Column("arm", None, False), Column(f"bill, {unit} a month"), Column(f"judged, {unit} a month", "replicas"),
-        Column("in all", "cost_increase"), Column("pays back, months", "payback"),
-        Column("cheaper than the baseline", "break_even", False),
+        Column("arm", None, False), Column(f"bill, {unit} a month", "month"),
+        Column(f"judged, {unit} a month", "replicas"), Column("in all", "cost_increase"),
+        Column("pays back, months", "payback"), Column("cheaper than the baseline", "break_even", False),
     )  # fmt: skip
     return Table("What the change costs or saves", columns, tuple(_change_row(one) for one in changes))
 

@@ -136,7 +136,7 @@ def _by_arm(caption: str, comparisons: list[Comparison]) -> Table:
     rows = tuple(
         (label(arm), *(entries.get((arm, cell), missing) for cell in names)) for arm in candidates(comparisons)
     )
-    return Table(caption, (Column("arm", "arm", False), *(Column(name) for name in names.values())), rows)
+    return Table(caption, (Column("arm", "arm", False), *(Column(name, "cell") for name in names.values())), rows)
 
 
 def _effect(comparison: Comparison, brief: bool = False) -> Shown:

@@ -96,7 +96,7 @@ def _by_arm(arms: list[str], cells: list[dict[str, Any]], entries: dict[tuple[st
     """Arms down, cells across."""
     names = {cell_key(cell): cell_name(cell) for cell in by_size(cells)}
     rows = tuple((label(arm), *(entries.get((arm, key), _NOT_PLANNED) for key in names)) for arm in arms)
-    return Table("every arm", (Column("arm", "arm", False), *(Column(name) for name in names.values())), rows)
+    return Table("every arm", (Column("arm", "arm", False), *(Column(name, "cell") for name in names.values())), rows)
 
 
 def by_size(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -115,7 +115,7 @@ def grid(caption: str, cells: list[dict[str, Any]], entries: dict[tuple[str, str
     for tokens, into in down:
         found = [entries.get((into, out), _NOT_PLANNED) for _, out in across]
         rows.append((Shown(label(into, 20).text, detail=f"{count(tokens)} in"), *found))
-    heads = [Column(label(out, 20).text, detail=f"{count(tokens)} out") for tokens, out in across]
+    heads = [Column(label(out, 20).text, "cell", detail=f"{count(tokens)} out") for tokens, out in across]
     return Table(caption, (Column("input", "cell", False), *heads), tuple(rows))
 
 

@@ -26,24 +26,21 @@ from reports import (
     where,
 )
 from reports.backend import backend_table
-from reports.cost_definitions import COST_DEFINITIONS
 from reports.cost_page import cost_section
-from reports.definitions import DEFINITIONS
 from reports.ecdf_chart import ecdf_charts
+from reports.glossary import GLOSSARY, key_of
 from reports.headline import headline
 from reports.heat import heat_maps
 from reports.lengths import lengths_table
 from reports.mix import mix_table
 from reports.operating import operating_load
 from reports.prominent import all_arms, prominent, told
-from reports.run_definitions import RUN_DEFINITIONS
 from reports.soak_words import soak_sentences
 from reports.tables import cell_key, cell_name
 from reports.talks import talks_table
 from reports.timeline_chart import events_table, timeline_chart
 from reports.token_counts import token_table
 from reports.units import plain
-from reports.unusual_definitions import UNUSUAL_DEFINITIONS
 from reports.unusual_tables import anomalies_table, growth_table
 
 _PAGES = Environment(
@@ -53,6 +50,7 @@ _PAGES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_PAGES.globals |= {"definitions": GLOSSARY, "key_of": key_of}
 
 
 def page(template: str, **parts: Any) -> str:
@@ -76,7 +74,6 @@ def render_html(summary: dict[str, Any], manifest: dict[str, Any]) -> str:
         banners=trust.banners(summary, manifest),
         headline=headline(summary, manifest),
         taken=trust.taken(summary),
-        definitions={**DEFINITIONS, **RUN_DEFINITIONS, **UNUSUAL_DEFINITIONS, **COST_DEFINITIONS},
         scenario=trust.scenario_text(manifest),
         **_changes(summary),
         **_measurements(summary, manifest),

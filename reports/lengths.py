@@ -36,7 +36,7 @@ def lengths_table(points: list[dict[str, Any]]) -> Table | None:
     if not known:
         return None
     heads = (Column("cell", "cell", False), load_column(known), Column("arm", None, False))
-    columns = [Column(f"{side} {stat}", None) for side in SIDES for stat in ("mean", "p50", "p95", "max")]
+    columns = [Column(f"{side} {stat}", "tokens") for side in SIDES for stat in ("mean", "p50", "p95", "max")]
     return Table("Tokens of requests that differ", (*heads, *columns), tuple(map(_row, known)), heads=3)
 
 

@@ -114,7 +114,7 @@ def mix_table(mixes: list[dict[str, Any]]) -> Table | None:
         return None
     words = (Column("arm", None, False), Column("model", None, False))
     heads = (Column("cell", "cell", False), load_column(mixes), *words)
-    counted = (Column("sent", None), Column("share", None), Column("ok", None))
+    counted = (Column("sent", None), Column("share", "requests"), Column("ok", None))
     latencies = tuple(Column(f"{name_of(metric)} mean", metric) for metric in LATENCIES)
     columns = (*counted, *latencies, Column("switching", "switching"))
     rows = tuple(_row(mix, name) for mix in mixes for name in mix["models"])

@@ -23,8 +23,9 @@ def efficiency_table(entries: list[dict[str, Any]]) -> Table | None:
         return None
     searched = entries[0]["basis"] == "search"
     columns = (
-        Column("cell", "cell", False), Column("load per replica"), Column("arm", None, False), Column("replicas"),
-        Column("capacity" if searched else "ok requests/s", "knee" if searched else None),
+        Column("cell", "cell", False), Column("load per replica"), Column("arm", None, False),
+        Column("replicas", "efficiency"),
+        Column("capacity" if searched else "ok requests/s", "knee" if searched else "efficiency"),
         Column("efficiency", "efficiency"), Column("blocks", "blocks", essential=False),
     )  # fmt: skip
     rows = tuple(_efficiency_row(entry, arm) for entry in entries for arm in entry["arms"])

@@ -24,7 +24,7 @@ def anomalies_table(summary: dict[str, Any]) -> Table | None:
         return None
     columns = (
         Column("request", "anomaly", False), Column("step", None, False), Column("what", None, False),
-        Column("value"), Column("the step's median", essential=False), Column("times", essential=False),
+        Column("value"), Column("the step's median", essential=False), Column("times", "anomaly", essential=False),
         Column("modified z"), Column("reply", None, False, essential=False),
     )  # fmt: skip
     rows = tuple(_anomaly_row(one) for one in summary["anomalies"])

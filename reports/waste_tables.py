@@ -16,7 +16,7 @@ def waste_table(summary: dict[str, Any]) -> Table | None:
     if not arms:
         return None
     columns = (
-        Column("arm", "arm", False), Column("category", "waste", False), Column("in", None, False),
+        Column("arm", "arm", False), Column("category", "waste", False), Column("in", "waste", False),
         Column("requests"), Column("tokens per request", "waste"), Column("share", "waste_share"),
         Column("money per 1,000 requests", "waste", detail=plain(currency, 12) or None),
         Column("per month", "month", detail=plain(currency, 12) or None),

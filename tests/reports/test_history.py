@@ -55,6 +55,8 @@ def test_what_moved_is_told_with_its_night(tmp_path: Path, capsys: pytest.Captur
     assert "prove which" in said.replace("\n", " ")
     assert page.count("<figure>") == 9 * 3, "a picture for each metric of each cell at the operating point"
     assert "TPOT mean, ms, medium/medium at 8" in page
+    assert page.count('<b><a class="term" href="#def-tpot_s">') == 9
+    assert '<div id="def-tpot_s">' in page
 
 
 def test_what_cannot_be_read_is_named_and_what_is_invalid_has_no_say(
