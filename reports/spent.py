@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow.compute as pc
 
 from exporters.record import Run
 
@@ -36,7 +37,7 @@ def spent_by_step(run: Run) -> dict[str, Spent]:
         codes = table["step"].combine_chunks().dictionary_encode()
         values = np.column_stack([table[name].to_numpy() for name in COLUMNS])
         values[:, 1] = np.where(np.isnan(values[:, 1]), values[:, 2], values[:, 1])  # not streamed: first is last
-        known = (table["outcome"].to_numpy() == "ok") & ~np.isnan(values).any(axis=1)
+        known = pc.equal(table["outcome"], "ok").to_numpy() & ~np.isnan(values).any(axis=1)
         places = codes.indices.to_numpy(zero_copy_only=False)[known]
         counts = np.bincount(places, minlength=len(codes.dictionary))
         sums = [np.bincount(places, column, len(counts)) for column in values[known].T]

@@ -82,7 +82,7 @@ def _requests(run: Run, steps: Sequence[str], edges: Values) -> dict[str, list[A
         table = every.filter(pc.is_in(every["step"], value_set=names))
         at = np.clip(table["sent_ns"].to_numpy(), edges[0], edges[-1])  # a step's times are whole milliseconds
         sent += np.histogram(at, edges)[0]
-        bad += np.histogram(at[table["outcome"].to_numpy() != "ok"], edges)[0]
+        bad += np.histogram(at[pc.not_equal(table["outcome"], "ok").to_numpy()], edges)[0]
     seconds = np.diff(edges) / NS
     return {"sent_per_s": _short(sent / seconds), "bad_per_s": _short(bad / seconds)}
 

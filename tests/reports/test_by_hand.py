@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from reports.by_hand import actions_table, banner, led, left_alone, shown_at
 from reports.verdict import Evidence, verdict
 from scenarios.scenario import Arm, Cell, Ladder, Scenario, Slo
@@ -18,7 +20,7 @@ def measured(number: int, *marks: str, load: int = 2, valid: bool = True) -> Any
         id=f"s{number}", probe=None, stretch=None, part=None, cell=CELL, load=load, block=1, try_=1, arm="a"
     )
     record = SimpleNamespace(step=step, marks=marks, valid=valid, why_invalid=())
-    return SimpleNamespace(record=record, point=("a", CELL, load))
+    return SimpleNamespace(record=record, point=("a", CELL, load), ok=np.array([True]))
 
 
 def judged(steps: list[Any], by_hand: list[Any], slo: Slo) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from exporters.record import Run, convert, pack
 from exporters.writer import RunWriter
 from reports.inside import CALLS, Inside, inside_figures, insides, pooled
 from reports.stages import stage_warnings
-from reports.where import bars, calls_table, stages_table
+from reports.where import bars, calls_table, staged, stages_table
 from scenarios.scenario import Arm
 from scenarios.stages import MOST_STAGES, Stages
 from tests.exporters.runs import begun, record, row
@@ -140,7 +140,7 @@ def test_the_page_s_bar_is_the_shares() -> None:
         "unexplained_s": {"n": 9, "mean": 0.07, "share": 0.7},
     }
     of["fan_out"] = {"source": "reply", "calls": {"n": 9, "mean": 2.0, "max": 2.0}}
-    (bar,) = bars([of])
+    (bar,) = bars(staged([of]))
 
     assert [part.split('"')[0] for part in bar.svg.split(' width="')[2:]] == ["300.0", "700.0"]
     assert bar.words == "queue 30.0 %, unexplained 70.0 %."
