@@ -16,6 +16,7 @@ from altair.utils import schemapi
 
 from reports.definitions import name_of
 from reports.latency import load_of
+from reports.law_line import Law, law_lines
 from reports.prominent import prominent
 from reports.tables import cell_key, cell_name, in_order
 from reports.units import Scale, duration, duration_scale, plain
@@ -51,6 +52,7 @@ class Rules:
     limits: dict[str, float]
     at: float | None
     knees: dict[str, float] = field(default_factory=dict)  # by arm, the rung from which a doubling brings little
+    laws: dict[str, Law] = field(default_factory=dict)  # by arm, of its throughput
 
 
 def rules_for(manifest: dict[str, Any], cell: dict[str, Any]) -> Rules:
@@ -70,7 +72,7 @@ def ladders(
 ) -> list[tuple[str, list[Chart]]]:
     """Per cell with more than one rung its name and its charts: TTFT, TPOT, E2E, output tokens per second.
 
-    `growth` of the summary tells the knees.
+    `growth` of the summary tells the knees and the laws.
     """
     cells = {cell_key(p["cell"]): p["cell"] for p in points if p.get("cell")}
     arms = prominent(points, in_order(p["arm"] for p in points))
@@ -78,10 +80,11 @@ def ladders(
     for key, cell in cells.items():
         here = [p for p in points if p.get("cell") and cell_key(p["cell"]) == key]
         if len({load_of(p) for p in here}) > 1:
-            knees = {
-                one["arm"]: one["knee"]["rung"] for one in growth if "knee" in one and cell_key(one["cell"]) == key
-            }
-            drawn.append((cell_name(cell), _ladder(here, arms, replace(rules_for(manifest, cell), knees=knees))))
+            grown = [one for one in growth if cell_key(one["cell"]) == key]
+            knees = {one["arm"]: one["knee"]["rung"] for one in grown if "knee" in one}
+            laws = {one["arm"]: one["law"] for one in grown if "law" in one}
+            rules = replace(rules_for(manifest, cell), knees=knees, laws=laws)
+            drawn.append((cell_name(cell), _ladder(here, arms, rules)))
     return [(name, charts) for name, charts in drawn if charts]
 
 
@@ -114,7 +117,10 @@ def throughput_chart(points: list[Point], arms: list[str], rules: Rules) -> Char
         return None
     rows = [_row(p, arms, p["throughput"]["output_tokens"], None, rules) for p in known]
     words = _words(known, arms, lambda p: f"{p['throughput']['output_tokens']:,.0f}")
-    return Chart("Output tokens/s", _draw(rows, arms, None, rules.at), words)
+    lines = law_lines(known, rules.laws)
+    laws = [{"arm": arm_key(arms, arm), "load": x, "value": y} for arm, line in lines.items() for x, y in line]
+    title = "Output tokens/s" + (", Gunther’s law as a thin line" if laws else "")
+    return Chart(title, _draw(rows, arms, None, rules.at, laws), words)
 
 
 def _row(
@@ -172,11 +178,20 @@ def _swatch(look: int) -> str:
 # ---- drawing ----------------------------------------------------------------------------------------------------
 
 
-def _draw(rows: list[dict[str, Any]], arms: list[str], limit: float | None, at: float | None) -> str:
+def _draw(
+    rows: list[dict[str, Any]],
+    arms: list[str],
+    limit: float | None,
+    at: float | None,
+    laws: Sequence[dict[str, Any]] = (),
+) -> str:
     """The chart as SVG with a fixed view box, without a size of its own: the page's width decides."""
     names = [arm_key(arms, a) for a in arms]
     loads = sorted({r["load"] for r in rows} | ({float(at)} if at else set()))
-    return svg_of([*_rules(limit, at), *_marks(rows, names, loads)])
+    thin = alt.Chart(data(list(laws))).mark_line(strokeWidth=0.8)
+    colour = alt.Color("arm:N", scale=by_arm(names, COLOURS), legend=None)
+    drawn = [thin.encode(x="load:Q", y="value:Q", color=colour)] if laws else []
+    return svg_of([*_rules(limit, at), *drawn, *_marks(rows, names, loads)])
 
 
 def _marks(rows: list[dict[str, Any]], names: list[str], loads: list[float]) -> list[alt.Chart]:

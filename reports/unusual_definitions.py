@@ -34,8 +34,8 @@ UNUSUAL_DEFINITIONS: dict[str, Definition] = {
     "growth_knee": Definition(
         "knee of the ladder",
         "",
-        "The first rung from which a doubling of users brings less than 1.2 times the throughput. The curve beside it "
-        "is Gunther's universal scalability law, λn / (1 + σ(n − 1) + κn(n − 1)), fitted for drawing: it judges "
-        "nothing.",
+        "The first rung from which a doubling of users brings less than 1.2 times the throughput. The thin line "
+        "beside it is Gunther's universal scalability law, λn / (1 + σ(n − 1) + κn(n − 1)), fitted to ok requests per "
+        "second and drawn at the tokens of a request: it judges nothing. It stands where one or two arms are drawn.",
     ),
 }

@@ -191,7 +191,12 @@ def told() -> dict[str, Any]:
     """What a run of two arms tells besides: growth, unusual requests, useless tokens."""
     gains = [{"from": a, "to": b, "gain": g, "ci": [g - 0.04, g + 0.04]}
              for a, b, g in zip(RUNGS, RUNGS[1:], (1.95, 1.9, 1.7, 1.4, 1.1), strict=False)]  # fmt: skip
-    grown = {"cell": cell("medium/medium"), "gains": gains, "knee": {"rung": 16, "gain": 1.1, "ci": [1.06, 1.14]}}
+    grown = {
+        "cell": cell("medium/medium"),
+        "gains": gains,
+        "knee": {"rung": 16, "gain": 1.1, "ci": [1.06, 1.14]},
+        "law": {"lambda": 0.44, "sigma": 0.028, "kappa": 0.0002},
+    }
     wasted = {
         "requests": 200, "total": {"tokens_per_request": 31.0, "tokens_ci": [22.0, 40.0], "share": 0.041},
         "categories": [

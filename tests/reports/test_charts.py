@@ -8,6 +8,7 @@ import samples
 
 from reports import charts, effects
 from reports.heat import heat_maps
+from reports.law_line import law_lines
 from reports.prominent import prominent
 
 RULES = charts.Rules({"ttft_s": 0.5}, 8)
@@ -104,6 +105,32 @@ def test_a_chart_in_words_says_both_ends():
     chart = charts.throughput_chart(points, ["service"], RULES)
 
     assert re.fullmatch(r"service: 107 at 1 to 1,7\d\d at 32\.", chart.words)
+
+
+def grown(*arms):
+    """What a ladder of these arms tells of its growth: one law for all."""
+    known = {"lambda": 0.4, "sigma": 0.03, "kappa": 0.0002}
+    return [{"arm": arm, "cell": samples.cell("medium/medium"), "gains": [], "law": known} for arm in arms]
+
+
+def test_the_law_is_drawn_in_the_unit_of_its_chart():
+    """The law is of requests, the chart of their tokens: at each load 256 tokens times the law, from end to end."""
+    points = ladder(["service"])
+    (line,) = law_lines(points, {"service": grown("service")[0]["law"], "gone": {}}).values()
+
+    assert (line[0][0], line[-1][0]) == (pytest.approx(1), pytest.approx(32))
+    assert line[0][1] == pytest.approx(256 * 0.4)
+    assert line[-1][1] == pytest.approx(256 * 0.4 * 32 / (1 + 0.03 * 31 + 0.0002 * 32 * 31))
+    assert law_lines([{**points[0], "throughput": {"requests": 0.0, "output_tokens": 5.0}}], {"service": {}}) == {}
+
+
+@pytest.mark.parametrize(("arms", "lines"), [(("a",), 1), (("a", "b"), 2), (("a", "b", "c"), 0)])
+def test_the_law_is_drawn_for_two_arms_at_most(arms, lines):
+    """A thin line for each of one or two arms, named in the caption; none where it would hide what was measured."""
+    ((_, drawn),) = charts.ladders(ladder(arms), samples.manifest(), grown(*arms))
+
+    assert [chart.svg.count('stroke-width="0.8"') for chart in drawn] == [0, 0, 0, lines]
+    assert ("Gunther" in drawn[3].title) == bool(lines)
 
 
 # ---- many arms ----------------------------------------------------------------------------------------------------
