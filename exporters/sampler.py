@@ -26,11 +26,15 @@ import msgspec
 from exporters.files import RecordError
 from exporters.samples import SampleLog, finish
 from exporters.server import READERS, PageError, went_back
+from exporters.slots import has_slots, pool_of, props_beside
 
 TIMEOUT_S, WRITE_EVERY_S, LOOK_UP_EVERY_S = 2.0, 1.0, 15.0
 SHOWN = ("running", "waiting", "kv_used_share", "busy", "power_w")  # of a reading that a person may watch
 LONGEST_PAGE = 16 << 20
 READING = "reading"  # what a line tells that is no Event
+PAGE, PROPS = "text/plain; version=0.0.4", "application/json"
+
+Told = Literal["restarted", "unreadable", "without pool"]
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -51,9 +55,10 @@ class Work(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the master is told: an engine restarted between two readings, or an address cannot be read (once)."""
+    """What the master is told: an engine restarted between two readings, an address cannot be read (once), or a slot
+    engine does not tell its slots (once in its life)."""
 
-    what: Literal["restarted", "unreadable"]
+    what: Told
     arm: str
     instance: str
     since_ns: int
@@ -73,16 +78,18 @@ class Instance:
         self._read = READERS[target.kind]
         self._before: tuple[int, dict[str, float]] | None = None
         self._unreadable = False
+        self._pool: dict[str, float] | None = None  # of a slot engine, empty of others; None: not asked yet
 
     def samples(self) -> list[dict[str, Any]]:
         """One sample of everything on the page; empty when it could not be read, which is told once."""
         began = time.time_ns()
         try:
-            page = self._page()
+            page = self._get(self._path, PAGE)
             ended = time.time_ns()
             found = self._read(page)
         except (OSError, http.client.HTTPException, PageError) as error:
             self._connection.close()
+            self._pool = None  # whoever answers next may be another process
             if not self._unreadable:
                 self._unreadable = True
                 self._say("unreadable", began, time.time_ns(), str(error) or type(error).__name__)
@@ -90,12 +97,28 @@ class Instance:
         self._unreadable = False
         if self._target.kind == "server":
             self._compare(ended, found[""])
+            found = {"": found[""] | self._slots(page)}
         taken = {"at_ns": (began + ended) // 2, "error_s": (ended - began) / 2e9}
         place = {"arm": self._target.arm, "instance": self.name}
         return [{**taken, **place, "gpu": gpu, **figures} for gpu, figures in found.items()]
 
-    def _page(self) -> str:
-        self._connection.request("GET", self._path, headers={"Accept": "text/plain; version=0.0.4"})
+    def _slots(self, page: str) -> dict[str, float]:
+        """The pool of a slot engine, which is asked for it once in its life."""
+        if self._pool is None:
+            self._pool = self._asked() if has_slots(page) else {}
+        return self._pool
+
+    def _asked(self) -> dict[str, float]:
+        began, path = time.time_ns(), props_beside(self._path)
+        try:
+            return pool_of(self._get(path, PROPS))
+        except (OSError, http.client.HTTPException, PageError) as error:
+            self._connection.close()
+            self._say("without pool", began, time.time_ns(), f"{path} {str(error) or type(error).__name__}")
+            return {}
+
+    def _get(self, path: str, accept: str) -> str:
+        self._connection.request("GET", path, headers={"Accept": accept})
         reply = self._connection.getresponse()
         body = reply.read(LONGEST_PAGE + 1)
         if reply.status != 200 or len(body) > LONGEST_PAGE:
@@ -106,9 +129,10 @@ class Instance:
     def _compare(self, at: int, figures: dict[str, float]) -> None:
         if self._before is not None and went_back(self._before[1], figures):
             self._say("restarted", self._before[0], at)
+            self._pool = None
         self._before = at, figures
 
-    def _say(self, what: Literal["restarted", "unreadable"], since: int, until: int, why: str = "") -> None:
+    def _say(self, what: Told, since: int, until: int, why: str = "") -> None:
         clean = "".join(letter if letter.isprintable() else "?" for letter in why)[:200]
         self._tell(Event(what, self._target.arm, self.name, since, until, clean))
 

@@ -63,7 +63,8 @@ ENGINE: Final[dict[str, Figure]] = {
     "prefilled": Figure(("vllm:request_prefill_time_seconds_count",), counts=True),
 }  # fmt: skip
 COUNTERS: Final = tuple(name for name, figure in ENGINE.items() if figure.counts)
-MEMORY: Final = ("pool_tokens", "block_tokens", "reserved_share")  # of an engine, as it is configured
+MEMORY: Final = ("pool_tokens", "block_tokens", "reserved_share", "slots")  # of an engine, as it is configured
+ANOTHER_S: Final = 1.0  # /proc/stat rounds the boot time, so some clients' start of one process moves by a second
 STARTED, POOL = "process_start_time_seconds", "vllm:cache_config_info"
 
 
@@ -128,7 +129,7 @@ def gpu_figures(page: str) -> dict[str, dict[str, float]]:
 
 def went_back(before: Mapping[str, float], now: Mapping[str, float]) -> bool:
     """Whether an engine has restarted between two readings: a counter is lower, or the process is another."""
-    if abs(now.get("started_s", 0.0) - before.get("started_s", now.get("started_s", 0.0))) > 1.0:
+    if abs(now.get("started_s", 0.0) - before.get("started_s", now.get("started_s", 0.0))) > ANOTHER_S:
         return True
     return any(now[name] < before[name] for name in COUNTERS if name in now and name in before)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from reports.latency import load_column, load_shown
 from reports.tables import Column, Shown, Table, absent, cell_name, label
-from reports.units import number, share
+from reports.units import count, number, share
 
 Point = dict[str, Any]
 
@@ -23,6 +23,11 @@ class Told(NamedTuple):
     highest: str | None = None  # of the same figure, shown below
 
 
+SLOTS = (
+    "KV of a slot engine ({slots} slots): its pool is slots × context, and all of it is allocated, used or not; "
+    "“paging implies” is the waste in busy slots alone. If its slots share one pool (--kv-unified), which it does not "
+    "tell, the pool is that many times smaller."
+)
 TOLD = (
     Told("running", "server_running", "server", "running", number, "running_max"),
     Told("waiting", "server_running", "server", "waiting", number, "waiting_max"),
@@ -77,9 +82,11 @@ def _value(point: Point, column: Told, name: str) -> float | None:
 
 
 def _remark(points: list[Point]) -> str | None:
-    """How sure the times of the samples are, and where the energy comes from."""
+    """How sure the times of the samples are, which KV pool is one of slots, and where the energy comes from."""
     errors = [point["server"]["error_s"] for point in points if "error_s" in point.get("server", {})]
     sources = {point["gpu"]["energy_from"] for point in points if "energy_from" in point.get("gpu", {})}
     said = [f"Samples belong to windows within {max(errors) * 1000:.1f} ms."] if errors else []
+    slots = max((point.get("gpu", {}).get("kv_slots", 0.0) for point in points), default=0.0)
+    said += [SLOTS.format(slots=count(slots))] if slots else []
     said += [f"Energy is from the GPU's {' and '.join(sorted(sources))}, without the host."] if sources else []
     return " ".join(said) or None

@@ -119,6 +119,7 @@ DEFINITIONS: dict[str, Definition] = {
         "KV used",
         "blocks in use / blocks of the pool",
         "The engine's KV memory that is allocated to sequences: the mean over a window's samples and the highest. "
+        "A slot engine (llama.cpp) allocates all of it: slots × context. "
         "Reserved: what the engine takes of the GPU's memory for weights and pool, as it is configured.",
     ),
     "kv_fragmentation": Definition(
@@ -127,7 +128,7 @@ DEFINITIONS: dict[str, Definition] = {
         "Part of the allocated KV memory that holds no token. Live, as a share of the pool: prompt and what was "
         "generated so far, of our requests past their first token. Only where nothing waited, was preempted or shared, "
         "on one engine, from 10 samples on. Beside it what paging implies: the unused ends of last blocks, "
-        "Σ(⌈L/b⌉·b − L) / Σ⌈L/b⌉·b.",
+        "Σ(⌈L/b⌉·b − L) / Σ⌈L/b⌉·b. A slot engine's blocks are its slots: b is the context of one.",
     ),
     "gpu_busy": Definition(
         "GPU busy",

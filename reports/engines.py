@@ -11,7 +11,7 @@ from reports.measured import Measured
 
 ADDED = ("preemptions", "input_tokens", "output_tokens", "requests", "energy_j")  # over blocks; others are averaged
 KV = (
-    "memory_reserved_share", "kv_used_share", "kv_used_share_max", "kv_live_share", "kv_fragmentation",
+    "memory_reserved_share", "kv_slots", "kv_used_share", "kv_used_share_max", "kv_live_share", "kv_fragmentation",
     "kv_paging_bound", "kv_not_measurable",
 )  # fmt: skip
 

@@ -3,7 +3,8 @@
 Internal fragmentation = 1 - live / allocated, over the samples of a step's window. live = sum over the requests that
 are past their first token of (prompt + generated so far): prompts from usage, generation on a line from the first to
 the last token. It is printed only where nothing else may hold blocks; beside it the bound that paging implies,
-sum(ceil(L / b) b - L) / sum(ceil(L / b) b) for blocks of b tokens.
+sum(ceil(L / b) b - L) / sum(ceil(L / b) b) for blocks of b tokens. A slot engine (llama.cpp) allocates its whole pool,
+slots x context; a slot is one block of b = context tokens, so its bound is the waste in busy slots alone.
 """
 
 from __future__ import annotations
@@ -58,13 +59,18 @@ def held_by_step(tables: Iterable[pa.Table], wanted: Mapping[str, Held]) -> None
             wanted[str(step)].add(columns)
 
 
-def measurable(engines: list[pd.DataFrame], figures: Mapping[str, Any]) -> str | None:
-    """Why fragmentation cannot be measured in a window; None when it can."""
+def allocated_share(samples: pd.DataFrame) -> pd.Series:
+    """Allocated / pool: what the engine tells of its blocks; all of it where slots are allocated whole."""
+    return samples["kv_used_share"].where(samples["slots"].isna(), 1.0)
+
+
+def measurable(engines: list[pd.DataFrame], figures: Mapping[str, Any], untold: str = "") -> str | None:
+    """Why fragmentation cannot be measured in a window; None when it can. `untold`: why the pool is not known."""
     if len(engines) != 1:
         return f"{len(engines)} engines were sampled: which request is on which is not known"
     samples = engines[0]
-    if samples["pool_tokens"].isna().all() or samples["kv_used_share"].isna().all():
-        return "the engine does not tell its pool of KV blocks"
+    if samples["pool_tokens"].isna().all() or allocated_share(samples).isna().all():
+        return "the engine does not tell its pool of KV blocks" + (f": {untold}" if untold else "")
     if figures.get("preemptions", 0.0) > 0:
         return "requests were preempted"
     calm = len(quiet(samples))
@@ -82,7 +88,7 @@ def quiet(samples: pd.DataFrame) -> pd.DataFrame:
 
 def fragmentation(samples: pd.DataFrame, held: Held) -> dict[str, Any]:
     """kv_live_share (of the pool), kv_fragmentation and kv_paging_bound of one window; or why there are none."""
-    allocated = (samples["kv_used_share"] * samples["pool_tokens"]).to_numpy(dtype=float)
+    allocated = (allocated_share(samples) * samples["pool_tokens"]).to_numpy(dtype=float)
     foreign = samples["running"].to_numpy(dtype=float) - held.flying
     if np.nanmean(foreign) > FOREIGN:
         return {"kv_not_measurable": "the engine served others' requests, too"}

@@ -18,7 +18,7 @@ import pandas as pd
 from exporters.files import StepRecord
 from exporters.record import Run
 from exporters.server import COUNTERS, GPU, IDLE_BITS, went_back
-from reports.memory import COLUMNS, Held, fragmentation, held_by_step, measurable, quiet
+from reports.memory import COLUMNS, Held, allocated_share, fragmentation, held_by_step, measurable, quiet
 from scenarios.scenario import Scenario
 
 Values = npt.NDArray[np.float64]
@@ -90,7 +90,8 @@ def _with_memory(run: Run, found: dict[str, Sampled], engines: Mapping[str, pd.D
     for step, samples in engines.items():
         if not found[step].server:
             continue
-        why = measurable([part for _, part in samples.groupby("instance")], found[step].server)
+        parts = [part for _, part in samples.groupby("instance")]
+        why = measurable(parts, found[step].server, _untold(run, samples))
         if why is None:
             calm = quiet(samples)
             held[step] = Held.at(calm["at_ns"].to_numpy(dtype=float), float(calm["block_tokens"].iloc[0]))
@@ -101,6 +102,18 @@ def _with_memory(run: Run, found: dict[str, Sampled], engines: Mapping[str, pd.D
     for step, ours in held.items():
         found[step].server.update(fragmentation(quiet(engines[step]), ours))
     return found
+
+
+def _untold(run: Run, samples: pd.DataFrame) -> str:
+    """Why a slot engine's pool was not known when the last of these samples was taken; empty when nothing was said."""
+    arms, instances, last = set(samples["arm"]), set(samples["instance"]), samples["at_ns"].max()
+    said = [
+        str(event["why"])
+        for event in run.manifest.get("sampler", ())
+        if event["what"] == "without pool" and event["arm"] in arms and event["instance"] in instances
+        and event["since_ns"] <= last
+    ]  # fmt: skip
+    return said[-1] if said else ""
 
 
 def server_figures(engines: Sequence[pd.DataFrame]) -> dict[str, Any]:
@@ -115,10 +128,13 @@ def server_figures(engines: Sequence[pd.DataFrame]) -> dict[str, Any]:
         if means:
             figures[name] = float(sum(means))
             figures[f"{name}_max"] = float(max(part[name].max() for part in engines))
-    shares = [part["kv_used_share"] for part in engines if part["kv_used_share"].notna().any()]
+    shares = [share for part in engines if (share := allocated_share(part)).notna().any()]
     if shares:
         figures["kv_used_share"] = float(np.mean([share.mean() for share in shares]))
         figures["kv_used_share_max"] = float(max(share.max() for share in shares))
+    slots = [part["slots"].max() for part in engines if part["slots"].notna().any()]
+    if slots:
+        figures["kv_slots"] = float(sum(slots))
     reserved = [part["reserved_share"].mean() for part in engines if part["reserved_share"].notna().any()]
     if reserved:
         figures["memory_reserved_share"] = float(np.mean(reserved))

@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pytest
 
 from exporters.sampler import READING
 from exporters.samples import read_samples
+from exporters.server import ANOTHER_S
 from simulator.llamacpp import free_port
 from simulator.process import served
 
@@ -54,6 +57,15 @@ def taken(folder: Path) -> int:
     return read_samples(folder, "server").num_rows
 
 
+def lives(folder: Path) -> list[pd.DataFrame]:
+    """The samples of each process that has answered, in their order."""
+    return [one for _, one in read_samples(folder, "server").to_pandas().groupby("started_s")]
+
+
+def lived_s(samples: pd.DataFrame) -> float:
+    return float(samples["at_ns"].iloc[-1] / 1e9 - samples["started_s"].iloc[-1])
+
+
 def test_a_server_is_sampled_at_the_rate_that_is_asked(tmp_path: Path) -> None:
     """Ten readings a second at even times, each with half of its own duration as the error; then one Parquet file."""
     with served("simulator", ("--profile", "small")) as url, sampling(tmp_path, f"{url}/metrics") as process:
@@ -69,19 +81,20 @@ def test_a_server_is_sampled_at_the_rate_that_is_asked(tmp_path: Path) -> None:
 
 
 def test_a_restart_is_told_with_its_time(tmp_path: Path) -> None:
-    """kill -9 and a new process on the same port: unreadable, then restarted, between the readings around it."""
+    """kill -9 and a new process on the same port: unreadable, then restarted, between the readings around it: from the
+    last of the old process to the first of the new one."""
     port = free_port()
     command = [sys.executable, "-m", "simulator", "--profile", "small", "--port", str(port)]
     first = subprocess.Popen(command)
     second = None
     try:
         with sampling(tmp_path, f"http://127.0.0.1:{port}/metrics") as process:
-            wait_until(lambda: taken(tmp_path) >= 3)
+            wait_until(lambda: lives(tmp_path) and lived_s(lives(tmp_path)[0]) > ANOTHER_S)
             killed = time.time_ns()
             os.kill(first.pid, signal.SIGKILL)
-            before = taken(tmp_path)
+            first.wait()
             second = subprocess.Popen(command)
-            wait_until(lambda: taken(tmp_path) >= before + 15)
+            wait_until(lambda: len(lives(tmp_path)) == 2)  # a count would count what was read before, but not written
             told = ended(process)
     finally:
         for one in (first, second):
@@ -89,11 +102,13 @@ def test_a_restart_is_told_with_its_time(tmp_path: Path) -> None:
                 one.kill()
                 one.wait()
 
+    old, new = lives(tmp_path)
     restarts = [event for event in told if event["what"] == "restarted"]
     assert len(restarts) == 1
     assert restarts[0]["instance"] == f"127.0.0.1:{port}"
-    assert abs(restarts[0]["since_ns"] - killed) < 1e9
-    assert restarts[0]["until_ns"] > killed
+    assert restarts[0]["since_ns"] == pytest.approx(old["at_ns"].iloc[-1] + old["error_s"].iloc[-1] * 1e9, rel=0, abs=2)
+    assert restarts[0]["until_ns"] == pytest.approx(new["at_ns"].iloc[0] + new["error_s"].iloc[0] * 1e9, rel=0, abs=2)
+    assert old["at_ns"].iloc[-1] - old["error_s"].iloc[-1] * 1e9 < killed < restarts[0]["until_ns"]
     assert {event["what"] for event in told} == {"unreadable", "restarted"}
 
 

@@ -20,9 +20,10 @@ def older(column: str) -> pa.Schema:
     return schema.remove(schema.get_field_index(column))
 
 
-def test_samples_of_an_older_version_are_read_and_what_it_did_not_write_is_null(tmp_path: Path) -> None:
+@pytest.mark.parametrize("column", ["reserved_share", "slots"])
+def test_samples_of_an_older_version_are_read_and_what_it_did_not_write_is_null(tmp_path: Path, column: str) -> None:
     """A column that came later is null in the file and in the streams of an older run; nothing else is lost."""
-    schema = older("reserved_share")
+    schema = older(column)
     pq.write_table(pa.Table.from_pylist([ONE], schema=schema), tmp_path / "server.parquet")
     with pa.OSFile(str(tmp_path / "server.0.arrows"), "wb") as file, pa.ipc.new_stream(file, schema) as stream:
         stream.write_batch(pa.RecordBatch.from_pylist([{**ONE, "at_ns": 1_000, "running": 5.0}], schema=schema))
@@ -32,7 +33,7 @@ def test_samples_of_an_older_version_are_read_and_what_it_did_not_write_is_null(
     assert table.schema == SCHEMAS["server"]
     assert table["at_ns"].to_pylist() == [1_000, 2_000]
     assert table["running"].to_pylist() == [5.0, 3.0]
-    assert table["reserved_share"].to_pylist() == [None, None]
+    assert table[column].to_pylist() == [None, None]
 
 
 def test_what_was_logged_is_read_before_and_after_it_is_made_one_file(tmp_path: Path) -> None:
