@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from reports.latency import load_column, load_shown
 from reports.tables import Column, Shown, Table, absent, cell_name, label
-from reports.units import count, number, share
+from reports.units import count, duration, number, share
 
 Point = dict[str, Any]
 
@@ -31,6 +31,8 @@ SLOTS = (
 TOLD = (
     Told("running", "server_running", "server", "running", number, "running_max"),
     Told("waiting", "server_running", "server", "waiting", number, "waiting_max"),
+    Told("queue", "engine_phases", "server", "queue_s", duration),
+    Told("prefill", "engine_phases", "server", "prefill_s", duration),
     Told("preemptions", "server_running", "server", "preemptions", number),
     Told("prefix hits", "prefix_hits", "server", "prefix_hit_share", share),
     Told("GPU memory reserved", "kv_used", "gpu", "memory_reserved_share", share),

@@ -34,6 +34,12 @@ TABLE_DEFINITIONS: dict[str, Definition] = {
         "A process that sends requests. Users: the most that it had. CPU and the longest stall: its worst step. Reads "
         "late by: the median of each request's longest lag. Clock ahead by: against the master's, with its error.",
     ),
+    "engine_phases": Definition(
+        "queue, prefill",
+        "Δ seconds / Δ requests",
+        "Mean seconds of a request in the engine's queue and in its prefill, by its own counters over the window: of "
+        "the requests that it told of there, those of others among them; averaged over blocks.",
+    ),
     "moved": Definition(
         "moved by",
         "level after / level before − 1",
