@@ -37,7 +37,9 @@ RUN_DEFINITIONS: dict[str, Definition] = {
         "useless tokens",
         "",
         "Tokens of the tasks that were spent for nothing, by category; the rule of each stands with its examples. The "
-        "interval is 95 %, over prompts. Categories of a text may overlap: the sum takes each token once per category.",
+        "interval is 95 %, over prompts. No token is counted twice: of a text each rule is credited with what it saves "
+        "beyond those before it, in their order; of a request that came to nothing everything is useless, and nothing "
+        "within it is counted again. So the categories add up to the sum.",
     ),
     "waste_share": Definition(
         "share of useless tokens", "", "Of all tokens of the requests, or of their input or output where it says so."
