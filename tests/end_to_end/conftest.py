@@ -9,7 +9,7 @@ import pytest
 
 from simulator import llamacpp
 from simulator.process import served
-from tests.end_to_end.service import front_door, scenario
+from tests.end_to_end.service import STEADY, front_door, scenario
 from tests.locustfiles.wire_servers import trust
 
 __all__ = ["trust"]
@@ -17,7 +17,7 @@ __all__ = ["trust"]
 
 @pytest.fixture(scope="session")
 def simulated() -> Iterator[str]:
-    with served("simulator", ("--profile", "small")) as url:
+    with served("simulator", STEADY) as url:
         yield url
 
 

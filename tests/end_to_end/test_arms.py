@@ -15,7 +15,7 @@ import pytest
 from exporters.record import Run
 from simulator.llamacpp import free_port
 from simulator.process import served
-from tests.end_to_end.service import ROOT, front_door, read, scenario
+from tests.end_to_end.service import ROOT, STEADY, front_door, read, scenario
 
 DEPLOY = """
 import os, signal, subprocess, sys, time
@@ -78,7 +78,7 @@ def finished(url: str) -> int:
 
 def test_parallel_arms_share_their_windows_and_change_places_half_way(tmp_path: Path) -> None:
     """Both arms at once on 2 workers: the same windows, the target on each, and in block 2 at each other's address."""
-    with served("simulator", ("--profile", "small")) as one, served("simulator", ("--profile", "small")) as other:
+    with served("simulator", STEADY) as one, served("simulator", STEADY) as other:
         more = f'[arms.candidate]\nurl = "{other}"\nmodel = "simulated-small"\nbefore = "true"\n'
         path = scenario(tmp_path, one, blocks=2, more=more + '[compare]\norder = "parallel"\n')
         path.write_text(path.read_text().replace("[ladder]", 'before = "true"\n[ladder]', 1))

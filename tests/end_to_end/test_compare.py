@@ -9,7 +9,7 @@ import pytest
 from exporters.record import Run
 from reports.between import beside, differences, sides_of
 from simulator.process import served
-from tests.end_to_end.service import front_door, here, no_traceback, scenario
+from tests.end_to_end.service import STEADY, front_door, here, no_traceback, scenario
 
 SLOWER = 1 / 0.8
 
@@ -19,7 +19,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The same scenario against the simulator, and against one that decodes at 80 % of its speed."""
     folder = tmp_path_factory.mktemp("compare")
     outs = folder / "base", folder / "candidate"
-    for out, speed in zip(outs, ("1.0", "0.8"), strict=True):
+    for out, speed in zip(outs, ("0.6", "0.48"), strict=True):
         with served("simulator", ("--profile", "small", "--decode-speed", speed)) as url:
             done = front_door("run", scenario(folder, url, blocks=3), "--out", out)
             assert done.returncode == 0, done.stderr
@@ -46,7 +46,7 @@ def test_a_known_difference_is_inside_its_interval(runs: tuple[Path, Path], tmp_
 
 def test_runs_that_differ_are_refused_unless_that_is_under_test(runs: tuple[Path, Path], tmp_path: Path) -> None:
     """Another streaming mode is another measurement: one line that names it and the way out; then it is compared."""
-    with served("simulator", ("--profile", "small")) as url:
+    with served("simulator", STEADY) as url:
         path = scenario(tmp_path, url, blocks=2, more="[sampling]\nhz = 2\n")
         path.write_text(path.read_text().replace("[request]", "[request]\nstream = false"))
         done = front_door("run", path, "--out", tmp_path / "other")
