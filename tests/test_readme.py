@@ -45,7 +45,7 @@ def test_every_command_is_known() -> None:
     assert set(ELSEWHERE) <= set(commands())
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)  # a dozen whole runs
 def test_the_commands_work_in_their_order(place: tuple[Path, str]) -> None:
     """Each command exits 0; `--resume` of a finished run has nothing left to do."""
     folder, url = place
