@@ -16,7 +16,9 @@ from exporters.fleet import Lane, Order
 from exporters.sample import Outcome, Phase
 
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 30.0
-UNCOUNTED_FROM = 1_000_000  # numbers of requests before the settle order: their texts are never those of a counted one
+# Numbers of requests before the settle order, and of users who come in a tail: their texts are never those of a counted
+# request, nor each other's.
+UNCOUNTED_FROM, LATE_FROM = 1_000_000, 2_000_000
 SENDING: dict[str, Phase] = {
     "warmup": "warmup",
     "fill": "settle",
@@ -113,7 +115,7 @@ class Pace:
         index = next(i for i in range(len(self.slots) + 1) if i not in self.slots)
         slot = self.slots[index] = Slot(index)
         if self.order.phase == "tail":  # a soak's next load is there already, and nobody has numbered its users yet
-            slot.turn = UNCOUNTED_FROM * (1 + len([name for name in self.order.firsts if name < self._worker]))
+            slot.turn = LATE_FROM + UNCOUNTED_FROM * len([name for name in self.order.firsts if name < self._worker])
         return slot
 
     def leave(self, slot: Slot) -> None:
@@ -255,7 +257,8 @@ class Pace:
         phase = SENDING[order.phase]
         if phase == "window" and order.workload == "task" and self._window_full():
             phase = "tail"  # the tasks were all sent, and the order that says so is on its way
-        number = slot.turn if order.phase in ("settle", "window", "tail") else UNCOUNTED_FROM + slot.turn
+        counted = order.phase in ("settle", "window", "tail")
+        number = slot.turn if counted else UNCOUNTED_FROM + slot.turn % UNCOUNTED_FROM
         lane, user = self._place(slot)
         turn = Turn(order, lane, phase, user, number, backoff, now, think_s=slot.think_s)
         slot.turn += 1

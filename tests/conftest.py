@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.busy import pytest_runtest_protocol, pytest_runtest_teardown, pytest_terminal_summary
 from tests.end_to_end.disk import small_disk
 
-__all__ = ["small_disk"]
+__all__ = ["pytest_runtest_protocol", "pytest_runtest_teardown", "pytest_terminal_summary", "small_disk"]
 
 TESTS = Path(__file__).parent
 # They start processes, or compare times: beside others on the same cores they would measure those.

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporters.fleet import Lane, Order
 from exporters.sample import Step
-from locustfiles._pace import LONGEST_BACKOFF_S, UNCOUNTED_FROM, Pace, offset
+from locustfiles._pace import LATE_FROM, LONGEST_BACKOFF_S, UNCOUNTED_FROM, Pace, offset
 from scenarios.scenario import Cell
 
 CELL = Cell(input="short", output="long", input_tokens=128, output_tokens=1024)
@@ -307,5 +307,49 @@ def test_users_of_a_soak_s_next_load_have_texts_of_their_own() -> None:
     turn = process.pace.begin(newcomer, process.clock.ns)
 
     assert turn is not None
-    assert (turn.phase, turn.number) == ("tail", 2 * UNCOUNTED_FROM)
+    assert (turn.phase, turn.number) == ("tail", LATE_FROM + UNCOUNTED_FROM)
     assert process.pace._facts()["users"] == 2, "of the window, not of what follows"
+
+
+class Two:
+    """Two workers whose users send whenever they may, and what they asked: step, user and number of each request."""
+
+    def __init__(self, users: int) -> None:
+        self.workers = [Process(users // 2), Process(users // 2)]
+        for name, process in zip("vw", self.workers, strict=True):
+            process.pace._worker = name
+        self.asked: list[tuple[str, int, int]] = []
+
+    def order(self, phase: str, users: int, lanes: tuple[Lane, ...]) -> None:
+        for process in self.workers:
+            process.order(phase, lanes=lanes, users=users, firsts={"v": 0, "w": users // 2})
+        self.send()
+
+    def send(self) -> None:
+        for pace in (process.pace for process in self.workers):
+            for slot in [slot for _ in range(3) for slot in pace.slots.values()]:
+                turn = pace.begin(slot, 0)
+                if turn is not None:
+                    self.asked.append((turn.lane.step.id if turn.lane.step else "", turn.user, turn.number))
+                    pace.end(slot, turn, "ok", 0.001, None)
+
+    def become(self, users: int) -> None:
+        for pace in (process.pace for process in self.workers):
+            while len(pace.slots) < users // 2:
+                pace.enlist()
+            while len(pace.slots) > users // 2:
+                pace.leave(pace.slots[max(pace.slots)])
+        self.send()
+
+
+def test_no_text_comes_twice_in_a_soak_by_two_workers() -> None:
+    """Four users become twelve in a tail: what those held the load with before, and what these send at once, differ."""
+    two = Two(4)
+    two.order("warmup", 4, (Lane(arm="a"),))
+    for users, then in ((4, 12), (12, 6), (6, 6)):
+        for phase in ("fill", "settle", "window", "tail"):
+            two.order(phase, users, (lane(users),))
+        two.become(then)
+
+    assert len(two.asked) > 150
+    assert len(two.asked) == len(set(two.asked))
