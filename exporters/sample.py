@@ -41,6 +41,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     requests: int | None = None  # tasks: the window closes when this many were sent
     probe: int | None = None  # search: the number of this probe; a load may be probed more than once
     stretch: Stretch | None = None  # soak: the part of it that this is
+    visit: int = 1  # by hand: how often this rung has been come to, or the number of a level
 
     @property
     def load(self) -> float:
@@ -51,6 +52,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     def part(self) -> float | None:
         """What tells steps of one point and block apart: the number of a probe, the beginning of a soak's stretch."""
         return self.probe if self.stretch is None else self.stretch.begin
+
+    @property
+    def attempt(self) -> str:
+        """What tells measurements of one point, block and arm apart: no prefix cache may know the texts of another."""
+        return f"{self.try_}.{self.part or 0:g}.{self.visit}"
 
 
 class Timeline(msgspec.Struct, kw_only=True):

@@ -22,8 +22,9 @@ from scenarios.spread import DATA, spread_of
 class Asks:
     """The prompts of one run in one process."""
 
-    def __init__(self, scenario: Scenario, run_id: str, texts: Texts) -> None:
-        self._scenario, self._run_id, self.texts = scenario, run_id, texts
+    def __init__(self, scenario: Scenario, key: str, texts: Texts) -> None:
+        """`key` goes into every nonce: another one for each run, also for one of the same name, or resumed."""
+        self._scenario, self._key, self.texts = scenario, key, texts
         self._pools = {int(tokens): pool for tokens, pool in texts.pools.items()}
         self._sizes = {cell.name: drawn_sizes(scenario, cell.input) for cell in scenario.matrix.cells}
         urls = [arm.url for arm in scenario.arms.values()]
@@ -43,9 +44,9 @@ class Asks:
         draw = _hash(f"{self._scenario.seed}/{place}")
         prompt, made = self._drawn(turn, cell, place, draw)
         told = self._told(turn, cell)
-        attempt = f"{step.try_}.{step.part or 0:g}" if step else "0"
+        attempt = step.attempt if step else "0"
         salt = turn.lane.arm if self._salt else ""
-        key = _hash(f"{self._run_id}/{place}/{attempt}/{salt}")
+        key = _hash(f"{self._key}/{place}/{attempt}/{salt}")
         jitter = 1 + self._scenario.matrix.output_jitter * (2 * (draw >> 32) / 2**32 - 1)
         return Ask(
             model=pick_model(self._scenario.arms[turn.lane.arm], draw),
@@ -65,8 +66,8 @@ class Asks:
         if asked is None:
             return None
         place = f"{self._scenario.seed}/{conversing(order, turn.user)}"
-        attempt = step.try_ if step else 0
-        key = f"{self._run_id}/{place}/{attempt}/{turn.lane.arm if self._salt else ''}"
+        attempt = step.attempt if step else "0"
+        key = f"{self._key}/{place}/{attempt}/{turn.lane.arm if self._salt else ''}"
         answers = self._pools[answer_size(cell)]
         system = self._pools[asked.system][0] if asked.system else None
         words = Words(self._pools[cell.input_tokens], answers, system, self.texts.words)

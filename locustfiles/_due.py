@@ -11,47 +11,16 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
 from exporters.fleet import Lane, Order, Share
 from exporters.sample import Outcome, Phase
-from locustfiles._pace import UNCOUNTED_FROM, Gate, Turn
+from locustfiles._pace import UNCOUNTED_FROM, Turn
+from locustfiles._senders import Hub, Item, Sender
 
 AHEAD_NS = 250_000_000  # a request is dealt so long before it is due: time to open a connection, over TLS too
 DEAL_EVERY_S = 0.02
 LATE_S = 0.005  # METRICS: schedule lag p99 < 5 ms
 NOTHING = Share(due=b"")
-
-
-class Item(NamedTuple):
-    """One request that is due."""
-
-    settle_seq: int  # the order that its schedule began with
-    due: int  # ns, on this process's monotonic clock
-    due_s: float  # from the schedule's start
-    lane: int
-    number: int
-    sizes: tuple[int, int] | None
-
-
-class Sender:
-    """One user's place in this process; `ready` is called when it has got a request, before that is due."""
-
-    __slots__ = ("gate", "index", "item", "ready", "warmed")
-
-    def __init__(self, index: int, gate: Gate, ready: Callable[[Lane], None]) -> None:
-        self.index, self.gate, self.ready = index, gate, ready
-        self.item: Item | None = None
-        self.warmed = -1
-
-
-class Hub(NamedTuple):
-    """What the open loop needs of the process that it runs in."""
-
-    now: Callable[[], int]  # monotonic ns
-    gate: Callable[[], Gate]
-    alarm: Callable[[float, Callable[[], None]], object]  # call back after so many seconds
-    spawn: Callable[[int], object]  # have so many users more
 
 
 class Due:
@@ -114,6 +83,8 @@ class Due:
                 self._take(order.share or NOTHING)
             case "settle":
                 self._begin(order, now)
+            case "tail":
+                self._close(now)
             case "idle" | "drain" | "collect":
                 self._stop()
         self.review()
@@ -140,6 +111,16 @@ class Due:
         for seconds in (share.settle_s, share.settle_s + share.window_s):
             self._hub.alarm(seconds, self._turn_over)
         self._deal(order.seq)
+
+    def _close(self, now: int) -> None:
+        """A window that a person ends is over now: what is due from here on is the tail's."""
+        if self.open_ns is None or self.close_ns is None or now >= self.close_ns:
+            return
+        begin = max(self.open_ns, now)
+        cut = len(self.order.lanes) * sum(begin <= self._ns(due) < self.close_ns for due in self._due)
+        self.open_ns, self.close_ns = min(self.open_ns, now), now
+        self._left -= cut
+        self._counts["scheduled"] -= cut
 
     def _ns(self, due_s: float) -> int:
         return (self._start or 0) + round(due_s * 1e9)
@@ -177,7 +158,8 @@ class Due:
         if self.order.phase == "warmup" and self._warm_e2e:
             facts["e2e_s"] = sum(self._warm_e2e) / len(self._warm_e2e)
         if self.order.phase == "tail":
-            facts |= {**self._counts, "window_s": self._share.window_s}
+            window_ns = (self.close_ns or 0) - (self.open_ns or 0)
+            facts |= {**self._counts, "window_s": window_ns / 1e9}
         return facts
 
     def begun(self) -> dict[str, int]:

@@ -23,10 +23,11 @@ from locustfiles._asks import Asks
 from locustfiles._booking import Exchange, Span, sample_of
 from locustfiles._conversation import thinking
 from locustfiles._dialects import Reply
-from locustfiles._due import Due, Hub
+from locustfiles._due import Due
 from locustfiles._kept import kept
 from locustfiles._pace import LONGEST_BACKOFF_S, Pace
 from locustfiles._replica import served_by
+from locustfiles._senders import Hub
 from locustfiles._services import Service, require_keys, services
 from locustfiles._texts import texts_beside
 from locustfiles._tokens import Tokenizer
@@ -145,7 +146,7 @@ class Swarm:
         require_keys(scenario)
         self._services = {False: services(scenario), True: services(swapped(scenario))}
         texts, self.counter = texts_beside(run["texts"], scenario)
-        self.asks = Asks(scenario, run["id"], texts)
+        self.asks = Asks(scenario, run["key"], texts)
         self._closed.seed = scenario.seed
         self._closed.longest_backoff_s = LONGEST_BACKOFF_S if scenario.soak is None else SOAKED_BACKOFF_S
         if scenario.conversation is not None:

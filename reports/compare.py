@@ -17,7 +17,9 @@ from reports.stats import bounds, holm, mean_interval, pairs_needed, smallest_ef
 from reports.tokenizers import PER_CHARACTER
 from scenarios.scenario import Scenario
 
-ALPHA = 0.05
+# A comparison is named worse at 5 %: 1 % of runs of identical arms name one. That keeps a run from passing; to fail it,
+# a chance of one in a thousand is asked for: a red run says that something is wrong, not that a hundred runs were made.
+ALPHA, FAILS = 0.05, 0.001
 FEWEST_PAIRS = 4
 THRESHOLD_KEYS = {"ttft_s": "ttft", "tpot_s": "tpot", "e2e_s": "e2e", "good_per_s": "good",
                   PER_CHARACTER: "tpot"}  # fmt: skip
@@ -96,7 +98,8 @@ def _gated(pair: Pairs, p_values: tuple[float, float], scale: Scale) -> dict[str
     worse, better = p_values
     p = worse if np.mean(pair.cost) > 0 else better
     said = str(verdicts(pair.cost, worse, better, scale.threshold))
-    return {**_known(pair), "gated": True, "verdict": said, **_estimate(pair, scale), "p_adjusted": p}
+    seen = {"n_beyond": int(beyond(pair.cost, scale.threshold)), "p_adjusted": p}
+    return {**_known(pair), "gated": True, "verdict": said, **_estimate(pair, scale), **seen}
 
 
 def _ungated(pair: Pairs, scale: Scale) -> dict[str, Any]:
@@ -159,6 +162,22 @@ def verdicts(cost: npt.ArrayLike, worse: npt.ArrayLike, better: npt.ArrayLike, t
     said = np.where((-band < low) & (high < band), "same", "inconclusive")
     said = np.where((np.asarray(better) < ALPHA) & (-mean > band), "better", said)
     return np.where((np.asarray(worse) < ALPHA) & (mean > band), "worse", said)
+
+
+def beyond(cost: npt.ArrayLike, threshold: float) -> npt.NDArray[Any]:
+    """How many log ratios of `cost` (last axis: pairs) exceed the threshold, on the side on which their mean lies."""
+    values = np.asarray(cost, dtype=np.float64)
+    to_that_side = values * np.sign(values.mean(axis=-1, keepdims=True))
+    return np.asarray(np.count_nonzero(to_that_side > math.log1p(threshold), axis=-1))
+
+
+def proven(p: npt.ArrayLike, n_beyond: npt.ArrayLike, n_pairs: int) -> npt.NDArray[np.bool_]:
+    """Whether comparisons named worse or better also fail a run: beyond chance, and pair by pair, one of ten aside.
+
+    A t-test of six pairs trusts a spread that it hardly knows: where one pair is far off, p says too much. That nearly
+    every pair is beyond the threshold asks nothing of the distribution.
+    """
+    return np.asarray((np.asarray(p) < FAILS) & (np.asarray(n_beyond) >= n_pairs - n_pairs // 10))
 
 
 class Unproven(msgspec.Struct, frozen=True):

@@ -231,8 +231,9 @@ DEFINITIONS: dict[str, Definition] = {
         "verdict",
         "",
         "worse: proven, and larger than the threshold. better: the mirror image. same: the 90 % interval lies inside "
-        "the threshold band. inconclusive: none of these. A run fails by what is worse at p < 0.001; at 0.001 to 0.05 "
-        "it neither passes nor fails. Of runs of identical arms one in a thousand fails.",
+        "the threshold band. inconclusive: none of these. A run fails by what is worse at p < 0.001 with every pair "
+        "beyond the threshold (of ten or more, nine in ten); worse but short of that, it neither passes nor fails. Of "
+        "runs of identical arms about one in ten thousand fails.",
     ),
     "capacity": Definition(
         "capacity", "", "The highest rung that meets the SLO, printed as the interval from that rung to the next."

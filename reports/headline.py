@@ -71,7 +71,7 @@ def validity_figures(summary: Summary) -> tuple[Figure, ...]:
     error = worst(steps, "uncertainty_p99_s")
     return (
         Figure("Steps that count", f"{count(valid)} of {count(len(steps))}", "the rest is listed with its reasons"),
-        Figure("Our own error on TTFT", duration(error), "99th percentile, the worst of all steps"),
+        Figure("Our own error on TTFT", duration(error), "99th percentile of the worst step, valid or not"),
         Figure("Requests that were ok", share(ok / sent) if sent else ABSENT, f"{count(ok)} of {count(sent)} sent"),
     )
 

@@ -48,7 +48,8 @@ def validity(summary: dict[str, Any]) -> tuple[str, Tone]:
     steps = all_steps(summary)
     valid = sum(bool(s.get("valid")) for s in steps)
     error = worst([s for s in steps if s.get("valid")] or steps, "uncertainty_p99_s")
-    ours = "" if error is None else f"; the client left TTFT uncertain by {_at_most(error)} (p99)"
+    where = "in these " if 0 < valid < len(steps) else ""
+    ours = "" if error is None else f"; {where}the client left TTFT uncertain by {_at_most(error)} (p99)"
     tone: Tone = "good" if valid == len(steps) and steps else "bad" if not valid else "warn"
     return f"{count(valid)} of {count(len(steps))} steps valid{ours}", tone
 

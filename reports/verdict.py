@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from reports.capacity import RungSlo, breaches, has_gate, is_gated, users
-from reports.compare import FEWEST_PAIRS, Unproven, not_ruled_out
+from reports.compare import FEWEST_PAIRS, Unproven, not_ruled_out, proven
 from reports.cost import Costs
 from reports.cost_gate import texts
 from reports.definitions import name_of
@@ -21,9 +21,6 @@ from scenarios.replicas import scales
 from scenarios.scenario import Scenario
 from scenarios.slo import has_slo
 
-# A comparison is named worse at 5 %: 1 % of runs of identical arms name one. That keeps a run from passing; to fail it,
-# a chance of one in a thousand is asked for: a red run says that something is wrong, not that a hundred runs were made.
-FAILS = 0.001
 EXIT_CODES = {"pass": 0, "fail": 3, "inconclusive": 4, "invalid": 4}
 
 
@@ -63,7 +60,7 @@ def _status(evidence: Evidence) -> tuple[str, list[str]]:
     scenario = evidence.scenario
     soaked = soak_breaches(evidence.soaks, scenario)
     held = evidence.cost.gates if evidence.cost else ()
-    failed = [*_regressions(evidence), *breaches(evidence.rungs, scenario), *soaked, *texts(held, "breached")]
+    failed = [*_changes(evidence, fails=True), *breaches(evidence.rungs, scenario), *soaked, *texts(held, "breached")]
     if failed:
         return "fail", [*failed, *event_sentences(evidence.soaks), *_ended_early(evidence)]
     invalid = _invalid(evidence)
@@ -75,24 +72,29 @@ def _status(evidence: Evidence) -> tuple[str, list[str]]:
     return "pass", _pass_reasons(evidence)
 
 
-def _regressions(evidence: Evidence, at_least: float = 0.0, below: float = FAILS) -> list[str]:
-    """What is proven worse, of a p in a range; of an A/A run whatever is proven, since its arms are the same thing."""
+def _changes(evidence: Evidence, *, fails: bool) -> list[str]:
+    """What is worse, and fails the run or does not; of an A/A run better too, since its arms are the same thing."""
     aa = evidence.scenario.compare.aa is True
-    proven = ("worse", "better") if aa else ("worse",)
+    wrong = ("worse", "better") if aa else ("worse",)
     return [
         f"{'A/A: ' if aa else ''}{_where(comparison)}: {name_of(comparison['metric'])} changed by "
         f"{comparison['ratio'] - 1:+.1%} ({' to '.join(comparison['arms'])}), proven {comparison['verdict']} over "
         f"{comparison['n_pairs']} pairs{', though both are the same' if aa else ''}."
         for comparison in evidence.comparisons
-        if comparison["verdict"] in proven and at_least <= comparison["p_adjusted"] < below
+        if comparison["verdict"] in wrong and _proven(comparison) == fails
     ]
+
+
+def _proven(comparison: dict[str, Any]) -> bool:
+    return bool(proven(comparison["p_adjusted"], comparison["n_beyond"], comparison["n_pairs"]))
 
 
 def _suspected(evidence: Evidence) -> list[str]:
     """What is worse at 5 % and does not fail a run: it passes none either."""
     return [
-        f"{text.rstrip('.')} at the 5 % level, short of the 0.1 % that fails a run: more blocks decide."
-        for text in _regressions(evidence, FAILS, 1.0)
+        f"{text.rstrip('.')} at the 5 % level, short of what fails a run (0.1 %, and nearly every pair beyond the "
+        "threshold): more blocks decide."
+        for text in _changes(evidence, fails=False)
     ]
 
 

@@ -52,7 +52,8 @@ class ClosedLoop:
         cell = step.cell.name if step.cell else step.workload
         spread = self._spreads.setdefault((step.block, cell, step.concurrency), e2e_s)
         self._crew.command("settle", spread_s=spread, firsts=self._crew.firsts())
-        if self._wait(self._unless_cut(self._crew.answered), self._scenario.request.timeout + GRACE_S + spread):
+        settled = self._steering.unless_cut(self._crew.answered)
+        if self._wait(settled, self._scenario.request.timeout + GRACE_S + spread):
             return []
         return ["not every user finished a first request in time: raise [request] timeout or lower the rung"]
 
@@ -67,16 +68,12 @@ class ClosedLoop:
         self._crew.command("window", turns=window.turns, min_requests=window.min_requests)
         opened = time.monotonic()
         cut = self._steering.cut
-        self._wait(self._unless_cut(self._crew.answered), window.max)
+        self._wait(self._steering.unless_cut(self._crew.answered), window.max)
         enough = self._crew.answered()
         left_s = min(window.duration, window.max) - (time.monotonic() - opened)
         self._full = not (step.requests is None and self._wait(cut, left_s)) and (enough or not cut())
         self._wait(lambda: cut() or not self._steering.held, self._scenario.limits.max_duration)
         return () if enough or self._crew.answered() else ("few",)
-
-    def _unless_cut(self, done: Callable[[], bool]) -> Callable[[], bool]:
-        """Whether it is done, or a person wants no more of it."""
-        return lambda: done() or self._steering.cut()
 
     def held(self, rung: Rung) -> list[str]:
         """What was wrong with the load when the window closed."""

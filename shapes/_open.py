@@ -31,8 +31,8 @@ class OpenLoop:
 
     open_loop = True
 
-    def __init__(self, scenario: Scenario, crew: Crew, wait: Wait, _steering: Steering) -> None:
-        self._scenario, self._crew, self._wait = scenario, crew, wait
+    def __init__(self, scenario: Scenario, crew: Crew, wait: Wait, steering: Steering) -> None:
+        self._scenario, self._crew, self._wait, self._steering = scenario, crew, wait, steering
         self._settle_s = self._window_s = 0.0
         self._time = SoakTime()
         self._trace: Trace | None = None
@@ -85,7 +85,7 @@ class OpenLoop:
     def settle(self, step: Step, _e2e_s: float) -> list[str]:
         """Start the schedule; wait until its window opens."""
         self._crew.command("settle")
-        opened = self._wait(self._crew.answered, self._settle_s + GRACE_S)
+        opened = self._wait(self._steering.unless_cut(self._crew.answered), self._settle_s + GRACE_S)
         if step.stretch is not None:
             self._time.begin(step.stretch)
         if opened:
@@ -95,17 +95,17 @@ class OpenLoop:
     def window(self, step: Step) -> tuple[str, ...]:
         """Wait until the window is over; `few` when `max` made it too short for `min_requests`."""
         self._crew.command("window")
-        self._wait(self._crew.answered, self._window_s + GRACE_S)
+        self._wait(self._steering.unless_cut(self._crew.answered), self._window_s + GRACE_S)
         if step.stretch is not None:
             return ()
         return ("few",) if step.load * self._window_s < self._scenario.window.min_requests * 0.999 else ()
 
     def held(self, _rung: Rung) -> list[str]:
-        """Nothing: senders come and go as they are needed."""
-        return []
+        """Whether a person has ended it; senders come and go as they are needed."""
+        return self._steering.faults(self._crew.answered())
 
     def tail(self, _rung: Rung) -> None:
-        """The window has closed by itself."""
+        """The window has closed by itself, or by hand."""
         self._crew.command("tail")
 
     def judged(self, answers: Sequence[Answer]) -> list[str]:

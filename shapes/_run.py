@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import subprocess
 import sys
 import time
@@ -180,7 +181,9 @@ class LoadRun:
             texts = services.texts(self.scenario)
         except (ValueError, LookupError, OSError) as error:
             raise Stopped(f"the prompts could not be made: {error}") from None
-        run = {"id": self.run_id, "scenario": scenario_to_wire(self.scenario), "texts": texts}
+        # A directory's name may be used again, and a resumed run repeats a step: their nonces differ all the same.
+        key = secrets.token_hex(8)
+        run = {"id": self.run_id, "key": key, "scenario": scenario_to_wire(self.scenario), "texts": texts}
         self.crew.inbox.on_chunks = self._on_chunks
         self.crew.begin(run, self._on_delta)
         if not self.crew.wait(self.crew.answered, PREPARE_TIMEOUT_S):

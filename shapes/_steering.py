@@ -37,11 +37,15 @@ class Refused(Exception):  # noqa: N818 (an answer to a person, not an error)
 
 
 class Steering:
-    """A climb by plan, in which a person may hold a rung, skip it, or move one up or down."""
+    """A climb by plan, in which a person may hold a rung, skip it, or move one up or down.
+
+    A window of users is held for as long as a person likes; one of a schedule ends when that does, and is repeated.
+    """
 
     def __init__(self, scenario: Scenario, woken: Callable[[], object]) -> None:
         self._woken = woken
-        self._steerable = not (scenario.search or scenario.soak or scenario.ladder.rate)
+        self._steerable = not (scenario.search or scenario.soak)
+        self._timed = bool(scenario.ladder.rate)
         self.actions: list[Action] = []
         self.on_action: Callable[[], None] = lambda: None
         self.held = self.finishing = False
@@ -61,14 +65,17 @@ class Steering:
     def rungs(self, pass_: Pass) -> Iterator[Rung]:
         """The rungs of a pass in the order that a person makes of it; a second visit has an id of its own."""
         visited: Counter[int] = Counter()
+        repeated = False
         self._index, self._last = 0, len(pass_.rungs) - 1
         while self._index <= self._last:
             self._renew()
             visited[self._index] += 1
             self._by_hand = visited[self._index] > 1
             self._rung = _again(pass_.rungs[self._index], visited[self._index])
+            self.held = repeated
             yield self._rung
-            self._index = max(self._index + (self._move or 1), 0)
+            repeated = self._timed and self.held and not self.cut()
+            self._index = max(self._index + (self._move or (0 if repeated else 1)), 0)
         self._rung = None
 
     def phase(self, name: str, step: str = "") -> None:
@@ -78,6 +85,10 @@ class Steering:
     def cut(self) -> bool:
         """Whether the present rung is to end at once."""
         return self._skipped or self._move != 0
+
+    def unless_cut(self, done: Callable[[], bool]) -> Callable[[], bool]:
+        """Whether it is done, or a person wants no more of it."""
+        return lambda: done() or self.cut()
 
     def marks(self) -> tuple[str, ...]:
         """Marks of the rung that ends now."""
@@ -217,8 +228,8 @@ def manual_plan(scenario: Scenario) -> Plan:
 
 def _at_level(step: Step, level: int, number: int) -> Step:
     name = step.id.removesuffix(f"-{step.arm}")
-    return replace(step, id=f"{name}-m{number}-c{level}-{step.arm}", concurrency=level)
+    return replace(step, id=f"{name}-m{number}-c{level}-{step.arm}", concurrency=level, visit=number)
 
 
 def _again(rung: Rung, visit: int) -> Rung:
-    return rung if visit == 1 else tuple(replace(step, id=f"{step.id}-again{visit}") for step in rung)
+    return rung if visit == 1 else tuple(replace(step, id=f"{step.id}-again{visit}", visit=visit) for step in rung)

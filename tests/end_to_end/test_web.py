@@ -24,6 +24,7 @@ from tests.end_to_end.service import ROOT, scenario
 
 SECRET = "sk-never-shown-to-anybody"
 SLOW = ("--scripted", "--ttft-ms", "400", "--gap-ms", "100", "--tokens", "5")  # valid on a busy machine too
+LADDER = "concurrency = [1, 2]\nat = 2"
 PAGES = ("/", "/llm", "/llm/state", "/llm/scenarios", "/llm/runs", "/stats/requests", "/logs")
 
 
@@ -47,20 +48,27 @@ def state(url: str) -> Any:
     return json.loads(get(f"{url}/llm/state")[2])
 
 
+def do(url: str, what: str) -> int:
+    """What a button of the page does."""
+    token = get(f"{url}/llm")[2].split('data-token="')[1].split('"')[0]
+    return post(f"{url}/llm/do", json.dumps({"what": what}).encode(), **{"X-Tokenswarm-Token": token})
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("web")
 
 
 @contextmanager
-def leading(folder: Path, shape: str, *more: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def leading(
+    folder: Path, shape: str, *more: str, ladder: str = LADDER
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Locust with our page and a slow service; runs go below the folder. Ended at the end."""
     with served("simulator", SLOW) as service:
         asked = scenario(folder, service, duration="1.5s")
         short = asked.read_text().replace("short = 24", "short = 5").replace("retries = 2", "retries = 1")
-        asked.write_text(
-            short.replace("model =", 'api_key_env = "A_KEY"\nmodel =').replace("min_requests = 6", "min_requests = 2")
-        )
+        few = short.replace("min_requests = 6", "min_requests = 2").replace(LADDER, ladder)
+        asked.write_text(few.replace("model =", 'api_key_env = "A_KEY"\nmodel ='))
         port = free_port()
         command = [
             sys.executable, "-m", "locust", "-f", f"{ROOT}/locustfiles/chat.py,{ROOT}/shapes/{shape}.py",
@@ -167,8 +175,7 @@ def test_a_ramp_by_hand_is_a_rung_per_level(tmp_path: Path) -> None:
         for users in (1, 3):
             post(f"{url}/swarm", f"user_count={users}&spawn_rate=1".encode())
             until(lambda users=users: held(url, users), f"{users} users are held")
-        token = get(f"{url}/llm")[2].split('data-token="')[1].split('"')[0]
-        down = post(f"{url}/llm/do", b'{"what": "down"}', **{"X-Tokenswarm-Token": token})
+        down = do(url, "down")
         until(lambda: held(url, 2), "2 users are held")
         post(f"{url}/stop")
         until(lambda: state(url)["state"] == "ended", "it is over")
@@ -178,3 +185,28 @@ def test_a_ramp_by_hand_is_a_rung_per_level(tmp_path: Path) -> None:
     assert [(step.step.concurrency, step.marks) for step in run.steps] == [(n, ("manual",)) for n in (1, 3, 2)]
     assert [act["what"] for act in run.manifest["actions"]] == ["level", "down", "level", "stop"]
     assert run.manifest["stopped"] is None
+
+
+def test_arrivals_are_held_and_moved(tmp_path: Path) -> None:
+    """A rung of a schedule that is held comes again; moved, it ends at once and its step does not count."""
+
+    def at(url: str, step: str) -> bool:
+        now = state(url)
+        return step in ((now["step"] or {}).get("id") or "") and "up" in now["allowed"]
+
+    with leading(tmp_path, "arrivals", ladder="rate = [2, 4]") as (_, url):
+        post(f"{url}/swarm")
+        until(lambda: at(url, "-r2-"), "the first rate is there")
+        assert do(url, "hold") == 200
+        until(lambda: at(url, "-again2"), "it comes again")
+        assert do(url, "up") == 200
+        until(lambda: state(url)["state"] == "ended", "it is over")
+
+    (run,) = runs(tmp_path)
+    steps = run.steps
+    assert [(one.step.rate, one.step.visit, one.marks) for one in steps if one.step.try_ == 1] == [
+        (2, 1, ("manual",)), (2, 2, ("manual",)), (4, 1, ())
+    ]  # fmt: skip
+    assert any("ended by hand" in why for why in steps[1].why_invalid)
+    texts = [row["prompt_id"] for row in run.requests().to_pylist() if row["cached_tokens"] and row["phase"] != "check"]
+    assert not texts, "the second visit asks nothing that the first one asked"

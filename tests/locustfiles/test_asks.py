@@ -30,13 +30,13 @@ def scenario(urls: tuple[str, str], **tables: Any) -> Scenario:
     return scenario_of(data, Path("s.toml"), (), {})
 
 
-def ask(scenario: Scenario, arm: str) -> Ask:
+def ask(scenario: Scenario, arm: str, key: str = "run", **fields: Any) -> Ask:
     """The third request of the first user of a step on this arm."""
     (cell,) = scenario.matrix.cells
-    step = Step(id=arm, workload="matrix", arm=arm, block=2, cell=cell, concurrency=1)
+    step = Step(id=arm, workload="matrix", arm=arm, block=2, cell=cell, concurrency=1, **fields)
     order = Order(seq=1, phase="window", lanes=(Lane(arm=arm, step=step),), block=2, cell=cell, users=1)
     turn = Turn(order, order.lanes[0], "window", user=0, number=3, backoff_s=0.0, opened_ns=0)
-    return Asks(scenario, "run", make_texts(scenario, load_tokenizer("o200k_base"), 4)).make(turn)
+    return Asks(scenario, key, make_texts(scenario, load_tokenizer("o200k_base"), 4)).make(turn)
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,13 @@ def test_arms_that_share_a_server_have_nonces_of_their_own(
     assert direct.prompt == service.prompt
     assert direct.max_tokens == service.max_tokens
     assert (direct.nonce != service.nonce) == apart
+
+
+def test_what_is_measured_again_is_asked_under_other_nonces() -> None:
+    """Another run of that name, a step tried again or come to again, a search's next probe: one prompt, new words."""
+    asked = scenario((ONE, OTHER))
+    again = [{}, {"key": "other"}, {"try_": 2}, {"visit": 2}, {"probe": 2}]
+    made = [ask(asked, "direct", **fields) for fields in again]
+
+    assert {one.prompt for one in made} == {made[0].prompt}
+    assert len({one.nonce for one in made}) == len(again)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from exporters.fleet import Lane, Order, Share
 from exporters.sample import Step
-from locustfiles._due import AHEAD_NS, Due, Hub
+from locustfiles._due import AHEAD_NS, Due
+from locustfiles._senders import Hub
 from scenarios.scenario import Cell
 
 CELL = Cell(input="short", output="long", input_tokens=128, output_tokens=1024)
@@ -190,6 +191,24 @@ def test_phases_end_at_the_schedules_own_times() -> None:
     assert (facts["scheduled"], facts["achieved"], facts["late"], facts["window_s"]) == (50, 50, 0, 5.0)
     assert hall.due.begun() == {"s0": 50}
     assert max(number for *_, number, _, _ in hall.sent) > 95  # arrivals went on in the tail
+
+
+@settings(max_examples=100, deadline=None)
+@given(due=dues, life_ms=st.integers(1, 3000), cut_s=st.floats(0, 12))
+def test_a_window_that_a_person_ends_is_over_then(due: list[float], life_ms: int, cut_s: float) -> None:
+    """What was due in it until then is counted and waited for; what comes later is the tail's. Also before it opens."""
+    hall = Hall(life_ms * MS)
+    hall.start(due, 2.0, 5.0)
+    hall.order("window")
+    hall.run(cut_s)
+    hall.order("tail")
+    hall.run(cut_s + 3.1)  # longer than any request takes
+    inside = [one for one in due if 2.0 <= one < min(cut_s, 7.0)]
+    facts = hall.answers[-1][1]
+
+    assert hall.phases()[-1] == "tail"
+    assert facts["window_s"] == pytest.approx(min(max(cut_s - 2.0, 0.0), 5.0), abs=1e-6)
+    assert facts["scheduled"] == hall.due.begun()["s0"] == pytest.approx(len(inside), abs=sum(o == cut_s for o in due))
 
 
 def test_nobody_backs_off() -> None:

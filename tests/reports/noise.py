@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 
-from reports.compare import verdicts
+from reports.compare import beyond, proven, verdicts
 from reports.moderated import p_greater, spreads
 from reports.stats import holm, upper_bound
-from reports.verdict import FAILS
 
 TEN_PERCENT = math.log(1.10)
 CELLS, RUNGS, BLOCKS = 9, 5, 6
@@ -63,6 +62,6 @@ def identical(runs: int, seed: int, disturbed: float = 0.0, points: int = CELLS 
 def exit_codes(groups: Groups) -> np.ndarray:
     """The exit code of each run by its comparisons alone, a group for each metric: 3, 4 or 0."""
     said, p = gate(groups), p_values(groups)
-    failed = ((said == "worse") & (p < FAILS)).any(axis=1)
+    failed = ((said == "worse") & proven(p, beyond(np.concatenate(groups, axis=1), THRESHOLD), BLOCKS)).any(axis=1)
     unproven = np.any([upper_bound(group.mean(axis=1)) > math.log1p(THRESHOLD) for group in groups], axis=0)
     return np.where(failed, 3, np.where(unproven | (said == "worse").any(axis=1), 4, 0))

@@ -78,11 +78,11 @@ def test_identical_arms_are_rarely_inconclusive() -> None:
 
 
 def test_identical_arms_end_in_0_and_hardly_ever_in_3() -> None:
-    """Of 10,000 runs of the default cross at least 95 % end in 0 (measured: 97.0) and at most 10 in 3 (measured: 5)."""
+    """Of 10,000 runs of the default cross at least 95 % end in 0 (measured: 97.0) and at most 3 in 3 (measured: 0)."""
     codes = exit_codes(identical(10_000, 100))
 
     assert (codes == 0).mean() >= 0.95
-    assert (codes == 3).sum() <= 10
+    assert (codes == 3).sum() <= 3
 
 
 def test_a_run_that_is_slower_everywhere_is_not_passed() -> None:

@@ -48,16 +48,30 @@ def test_a_proven_regression_fails() -> None:
     )
 
 
-@pytest.mark.parametrize(("p", "status"), [(0.0009, "fail"), (0.0011, "inconclusive"), (0.049, "inconclusive")])
-def test_a_regression_that_one_run_in_a_thousand_has_by_chance_fails_none(p: float, status: str) -> None:
-    """Worse at 5 % keeps a run from passing; it fails at 0.1 %, and the reason says which of both it is."""
+@pytest.mark.parametrize(
+    ("p", "pairs", "n_beyond", "status"),
+    [
+        (0.0009, 6, 6, "fail"),
+        (0.0011, 6, 6, "inconclusive"),
+        (0.049, 6, 6, "inconclusive"),
+        (1e-9, 6, 5, "inconclusive"),
+        (1e-9, 12, 11, "fail"),
+        (1e-9, 12, 10, "inconclusive"),
+    ],
+)
+def test_a_regression_that_chance_or_a_few_pairs_can_make_fails_none(
+    p: float, pairs: int, n_beyond: int, status: str
+) -> None:
+    """Worse at 5 % keeps a run from passing; it fails at 0.1 % and pair by pair, and the reason says which it is."""
     steps = arms(0.2)
-    compared = [{**one, "p_adjusted": p} for one in comparisons(all_pairs(steps, AB), AB)]
+    said_of = {"p_adjusted": p, "n_pairs": pairs, "n_beyond": n_beyond}
+    compared = [{**one, **said_of} for one in comparisons(all_pairs(steps, AB), AB)]
     said = verdict(Evidence(AB, steps, compared, all_pairs(steps, AB), [], None))
 
     assert said["status"] == status
-    assert said["reasons"][0].endswith("proven worse over 6 pairs.") == (status == "fail")
-    assert said["reasons"][0].endswith("short of the 0.1 % that fails a run: more blocks decide.") == (status != "fail")
+    assert said["reasons"][0].endswith(f"proven worse over {pairs} pairs.") == (status == "fail")
+    short = "short of what fails a run (0.1 %, and nearly every pair beyond the threshold): more blocks decide."
+    assert said["reasons"][0].endswith(short) == (status != "fail")
 
 
 def test_no_change_passes() -> None:

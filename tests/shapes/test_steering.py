@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from exporters.sample import Step
 from scenarios.scenario import Arm, Cell, Design, Ladder, Matrix, Scenario
-from shapes._plan import Pass
-from shapes._steering import Levels, Refused, Steering, manual_plan, next_level
+from scenarios.search import Search
+from shapes._plan import Pass, Rung
+from shapes._steering import Levels, Refused, Steering, What, _at_level, manual_plan, next_level
 
 CELL = Cell(input="short", output="short", input_tokens=32, output_tokens=24)
 SCENARIO = Scenario(
@@ -74,7 +76,7 @@ def test_ids_are_never_twice_and_marks_follow_from_acts(wishes: list[str]) -> No
 
 
 def test_what_cannot_be_done_is_refused_and_not_kept() -> None:
-    """Between rungs, in the tail, up from the top, and in shapes whose time goes on by itself."""
+    """Between rungs, in the tail, up from the top, and in a search, which looks for its own way."""
     one = steering()
     with pytest.raises(Refused):
         one.do("skip")
@@ -83,12 +85,44 @@ def test_what_cannot_be_done_is_refused_and_not_kept() -> None:
         assert one.allowed() == ("stop", "mark")
         one.phase("window")
         assert ("up" in one.allowed(), "down" in one.allowed()) == (rung[0].id != "c4", rung[0].id != "c1")
-    open_loop = Scenario(
-        **{**{f: getattr(SCENARIO, f) for f in ("name", "arms")}, "ladder": Ladder(rate=(1.0,), at=1.0)}
-    )
-    assert led(Steering(open_loop, lambda: None), {}) == [("c1", False), ("c2", False), ("c4", False)]
-    assert Steering(open_loop, lambda: None).allowed() == ("stop", "mark")
     assert one.actions == []
+    found = Steering(replace(SCENARIO, search=Search()), lambda: None)
+    for _ in found.rungs(climb()):
+        found.phase("window")
+        assert found.allowed() == ("stop", "mark")
+
+
+def test_a_schedule_that_is_held_is_repeated_until_it_is_released() -> None:
+    """A rung of arrivals ends when its schedule does: held, it comes again, and it ends at once when it is moved."""
+    rates = replace(SCENARIO, ladder=Ladder(rate=(1.0, 2.0, 4.0), at=1.0))
+    held = {"c2": ["hold"], "c2-again2": [], "c2-again3": ["release"]}
+    moved = {"c2": ["hold"], "c2-again2": ["up"]}
+
+    assert led(Steering(rates, lambda: None), held) == [
+        ("c1", False), ("c2", True), ("c2-again2", True), ("c2-again3", True), ("c4", False)
+    ]  # fmt: skip
+    assert led(Steering(rates, lambda: None), moved) == [
+        ("c1", False), ("c2", True), ("c2-again2", True), ("c4", False)
+    ]  # fmt: skip
+
+
+def test_no_visit_has_the_texts_of_another() -> None:
+    """Else the second would be as quick as the prefix cache that the first has filled."""
+    steps = [rung[0] for rung in _visited({"c2": "down", "c1-again2": "up"})]
+    levels = [_at_level(steps[0], level, number) for number, level in enumerate((4, 8, 4), start=1)]
+
+    assert len({(step.concurrency, step.attempt) for step in steps}) == len(steps) == 5
+    assert len({(step.concurrency, step.attempt) for step in levels}) == 3
+
+
+def _visited(wishes: dict[str, What]) -> list[Rung]:
+    one, found = steering(), []
+    for rung in one.rungs(climb()):
+        one.phase("window")
+        found.append(rung)
+        if rung[0].id in wishes:
+            one.do(wishes[rung[0].id])
+    return found
 
 
 def test_every_act_is_kept_with_its_step_and_its_note() -> None:
