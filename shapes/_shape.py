@@ -23,6 +23,7 @@ from shapes._plan import Plan, make_plan
 from shapes._prices import asked
 from shapes._progress import make_progress
 from shapes._run import Destination, LoadRun, remaining, write_report
+from shapes._watchdog import LONGEST_END_S, leave_within
 from shapes._web import Watch, watch
 
 USAGE, STOPPED = 2, 4  # exit codes: a configuration that cannot run, a run that proved nothing
@@ -141,6 +142,8 @@ class PlannedShape(LoadTestShape):
 
     def _leave(self, runner: Any) -> None:
         """Ctrl-C or SIGTERM: end the run; before it has begun (Locust may be waiting for workers) just go."""
+        if not self._signalled:
+            leave_within(LONGEST_END_S, STOPPED)
         self._signalled = True
         if self.run is not None:
             gevent.spawn(runner.quit)
