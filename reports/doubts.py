@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from scipy import stats
 from reports.figures import bunching, clock, tokens
 from reports.fleet import sick_worker
 from reports.measured import Measured, Values
-from reports.units import duration
+from reports.units import duration, kind
 from scenarios.places import swaps
 from scenarios.scenario import Scenario
 
@@ -85,9 +84,8 @@ def _invalid(step: Measured) -> Doubt | None:
         return None
     why = step.record.why_invalid[0] if step.record.why_invalid else "no reason was recorded"
     what, _, advice = why.partition("; ")
-    kind = re.sub(r"[-+]?\d[\d.,]*", "N", what.split(":")[0])  # one warning for all steps with this reason
     text = f"a step does not count, for this reason: {what}"
-    return f"invalid: {kind}", text, advice or "the steps and their reasons are listed under “Invalid steps”"
+    return f"invalid: {kind(why)}", text, advice or "the steps and their reasons are listed under “Invalid steps”"
 
 
 def _few(step: Measured) -> Doubt | None:

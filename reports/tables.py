@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from reports.units import ABSENT, BEYOND, plain
+from reports.units import ABSENT, BEYOND, gist, plain
 
 Tone = Literal["", "good", "bad", "warn", "quiet"]
 REQUESTS_NEEDED = {"p50": 10, "p90": 50, "p95": 100, "p99": 500}  # n(1 - q) >= 5 (METRICS)
@@ -104,7 +104,7 @@ def why_absent(of: dict[str, Any]) -> str:
     """Why a step or point has no value for a metric at all."""
     if of.get("valid_blocks") == 0 or of.get("valid") is False:
         reasons = of.get("why_invalid") or ["see “Is this run valid?”"]
-        return f"no valid block: {plain(reasons[0])}"
+        return f"no valid block: {plain(gist(reasons[0]))}"
     if of.get("requests", {}).get("ok") == 0:
         return "no request succeeded"
     return "not measured: no reply had it (not streamed, or a single token)"

@@ -167,6 +167,16 @@ def plain(text: object, limit: int = 300) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def gist(reason: str) -> str:
+    """What a reason says before its figures (": ...") and its advice ("; ...")."""
+    return reason.partition(";")[0].partition(":")[0]
+
+
+def kind(reason: str) -> str:
+    """What reasons that differ in their numbers alone have in common."""
+    return re.sub(r"[-+]?\d[\d.,]*", "N", gist(reason))
+
+
 def held(text: str) -> str:
     """The text with its units held to their numbers by no-break spaces, so that no line ends between them."""
     return _UNIT.sub("\\1\u00a0\\2", text)

@@ -16,6 +16,7 @@ from reports.measured import Measured, counting
 from reports.pairs import Pairs
 from reports.search import found_sentence
 from reports.soak_words import event_sentences, soak_breaches, soak_faults, soak_questions, soak_sentences
+from reports.units import kind
 from reports.verdict_advice import Advised, advice, sensitivity
 from scenarios.replicas import scales
 from scenarios.scenario import Scenario
@@ -116,17 +117,27 @@ def _invalid(evidence: Evidence) -> list[str]:
     if not any(step.ok.any() for step in counting(evidence.steps)):
         return ["No request was answered, so nothing was measured: see the failures, mend the service, and run again."]
     gated = {_place(step): step for step in evidence.steps if _step_is_gated(step, evidence)}  # of each the last try
-    stayed = [_stayed_invalid(step) for place, step in gated.items() if place not in valid]
-    return [*stayed, *soak_faults(evidence.soaks)]
+    stayed = [step for place, step in gated.items() if place not in valid]
+    return [*_stayed_invalid(stayed), *soak_faults(evidence.soaks)]
 
 
 def _ended_early(evidence: Evidence) -> list[str]:
     return [] if evidence.stopped is None else [f"The run ended early: {evidence.stopped.rstrip('.')}."]
 
 
-def _stayed_invalid(step: Measured) -> str:
-    why = step.record.why_invalid[0].rstrip(".") if step.record.why_invalid else "no reason was recorded"
-    return f"The step {step.record.step.id} stayed invalid: {why}."
+def _stayed_invalid(steps: Sequence[Measured]) -> list[str]:
+    """A sentence for each kind of reason; its figures are those of the first step that has it."""
+    alike: dict[str, list[Measured]] = {}
+    for step in steps:
+        alike.setdefault(kind(_why(step)), []).append(step)
+    return [
+        f"The step {first.record.step.id}{f' and {len(more)} more' if more else ''} stayed invalid: {_why(first)}."
+        for first, *more in alike.values()
+    ]
+
+
+def _why(step: Measured) -> str:
+    return step.record.why_invalid[0].rstrip(".") if step.record.why_invalid else "no reason was recorded"
 
 
 def _place(step: Measured) -> tuple[object, ...]:

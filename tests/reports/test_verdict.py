@@ -183,6 +183,22 @@ def test_a_gated_step_that_stays_invalid_is_invalid() -> None:
     assert judged([*steps, repeated])["status"] == "pass"
 
 
+def test_steps_that_stay_invalid_for_one_reason_are_one_sentence() -> None:
+    """Reasons that differ in their numbers alone are one, told with the figures of the first."""
+    late = "the client was the bottleneck: TTFT is uncertain by {} ms (p99), 0.50 ms is allowed; run more"
+    whys = [late.format(7.16), late.format("28.01"), "7.82 requests were in flight instead of 8 (-2.2%); run more"]
+    bad = [
+        measured([0.1], arm="candidate", block=block, id=f"b{block}", valid=False, why_invalid=(why,))
+        for block, why in enumerate(whys, start=1)
+    ]
+
+    baseline = [step for step in arms() if step.record.step.arm == "baseline"]
+    unlike = [step for step in arms() if step.record.step.arm == "candidate"][3:]
+    assert judged([*baseline, *unlike, *bad])["reasons"] == [
+        f"The step b1 and 1 more stayed invalid: {whys[0]}.", f"The step b3 stayed invalid: {whys[2]}."
+    ]  # fmt: skip
+
+
 def test_a_run_that_ended_early_is_invalid_unless_a_breach_is_proven() -> None:
     """What was measured until then can condemn, but not acquit."""
     assert judged(arms(), stopped="Ctrl-C.")["reasons"] == ["The run ended early: Ctrl-C."]
