@@ -1,4 +1,4 @@
-"""The names of the swarm's own metrics: what docs/metrics.md says, in code.
+"""The names of the swarm's own metrics: what docs/prometheus.md says, in code.
 
 A master's begin with `tokenswarm_`, a worker's with `tokenswarm_worker_`: the sum over all that is scraped must not
 count a request twice. Units are base units, counters end in `_total` (Prometheus' naming), and durations have the

@@ -36,7 +36,7 @@ from shapes._metrics import MasterMetrics
 
 GONE = (STATE_MISSING, "quit")
 RAMP_TIMEOUT_S = 60.0
-REPAIR_EVERY_S = 3.0  # users that do not come to target by themselves are sent for again (LOCUST.md fact 6)
+REPAIR_EVERY_S = 3.0  # users that do not come to target by themselves are sent for again (docs/DESIGN.md, fact 6)
 # Heartbeats that may be missing, one a second, before Locust takes a worker for lost. One that builds its prompts has a
 # second of work at hand, and many of them on a small machine leave each other no turn for long.
 BEATS, BEATS_PREPARING = locust.runners.HEARTBEAT_LIVENESS, 30

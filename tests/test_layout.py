@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import re
 import statistics
 import sys
 from collections.abc import Iterator
@@ -157,3 +158,53 @@ def test_nothing_is_called_core_or_utils() -> None:
     names = [path.stem.strip("_") for path in files()]
 
     assert [name for name in names if name in vague] == []
+
+
+# -- what code cites (docs/)
+
+DOCS = ROOT / "docs"
+CITING = ("*.py", "tests/**/*.py", "benchmarks/**/*.py", *(f"{room}/**/*.py" for room in ROOMS))
+
+
+def cited(pattern: str) -> set[str]:
+    """What the first group of a pattern matches in any of our files."""
+    texts = (path.read_text(encoding="utf-8") for glob in CITING for path in ROOT.glob(glob))
+    return {found for text in texts for found in re.findall(pattern, text)}
+
+
+def headings(document: str) -> list[str]:
+    """The headings of a document, without their signs."""
+    lines = (DOCS / document).read_text(encoding="utf-8").splitlines()
+    return [line.lstrip("#").strip() for line in lines if line.startswith("#")]
+
+
+def test_every_section_of_the_design_that_code_cites_is_there() -> None:
+    """DESIGN N or N.M in a file is a heading of docs/DESIGN.md."""
+    numbers = {re.match(r"[0-9.]*", heading)[0].rstrip(".") for heading in headings("DESIGN.md")}
+    found = cited(r"\bDESIGN ([0-9]+(?:\.[0-9]+)?)")
+
+    assert {"3.4", "3.5", "4", "5"} <= found
+    assert found <= numbers
+
+
+def test_every_part_of_the_definitions_that_code_cites_is_there() -> None:
+    """A name in quotes after METRICS begins a heading of docs/METRICS.md, METRICS cost N is one of its five steps."""
+    known = [heading.lower() for heading in headings("METRICS.md")]
+    parts = {part.lower() for part in cited(r"\bMETRICS(?:'|) \"([A-Za-z][^\"]+)\"")}
+    steps = cited(r"\bMETRICS cost (?:step )?([0-9])")
+
+    assert {part for part in parts if not any(heading.startswith(part) for heading in known)} == set()
+    assert steps <= {heading[0] for heading in known}
+    assert parts
+    assert steps
+
+
+def test_every_fact_about_locust_that_code_cites_is_there() -> None:
+    """Fact N in a file is one of those in the appendix of docs/DESIGN.md, which are numbered without a gap."""
+    appendix = (DOCS / "DESIGN.md").read_text(encoding="utf-8").partition("## Appendix")[2]
+    numbers = re.findall(r"^([0-9]+)\. \*\*", appendix, re.MULTILINE)
+    found = {number for some in cited(r"\b[Ff]acts? ([0-9]+(?:, [0-9]+)*)") for number in some.split(", ")}
+
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+    assert "6" in found
+    assert found <= set(numbers)

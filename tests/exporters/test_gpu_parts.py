@@ -123,8 +123,8 @@ def test_the_load_of_several_engines_adds_up() -> None:
 
 
 def test_every_name_of_ours_is_documented() -> None:
-    """The second table of docs/metrics.md against the exporter's fields, both ways: names and kinds."""
-    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    """The second table of docs/prometheus.md against the exporter's fields, both ways: names and kinds."""
+    text = (Path(__file__).parents[2] / "docs" / "prometheus.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(tokenswarm_gpu_\w+)` \| (\w+) \|", text, re.MULTILINE)
 
     assert set(rows) == {(field.name, field.kind) for field in FIELDS if field.name.startswith("tokenswarm_gpu_")}

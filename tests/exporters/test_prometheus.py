@@ -290,15 +290,16 @@ def test_promtool_finds_no_fault(side: str) -> None:
 
 
 def documented() -> set[tuple[str, str, str]]:
-    """Name, kind and labels of each row of the first table in docs/metrics.md; `*` stands for both sides."""
-    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8").split("## What the GPU")[0]
+    """Name, kind and labels of each row of the first table in docs/prometheus.md; `*` stands for both sides."""
+    page = Path(__file__).parents[2] / "docs" / "prometheus.md"
+    text = page.read_text(encoding="utf-8").split("## What the GPU")[0]
     rows = re.findall(r"^\| `([*a-z_]+)` \| (\w+) \| ([a-z_, ]*?) *\|", text, re.MULTILINE)
     sides = {True: (MASTER, WORKER), False: ("*",)}
     return {(name.replace("*", side), kind, labels) for name, kind, labels in rows for side in sides["*" in name]}
 
 
 def test_every_metric_is_documented_and_every_documented_one_exposed() -> None:
-    """docs/metrics.md against the pages of a master and a worker, both ways: names, kinds, labels."""
+    """docs/prometheus.md against the pages of a master and a worker, both ways: names, kinds, labels."""
     push = Push(Sending(pushgateway="http://host", remote_write="http://host"), {}, {}, print)
     pages = [everything(MASTER).page(), everything(WORKER).page(), page(push.health())]
     found = {

@@ -1,4 +1,7 @@
-"""Facts about Locust that the swarm rests on: an upgrade that changes one of them fails here, with what to do."""
+"""Facts about Locust that the swarm rests on: an upgrade that changes one of them fails here, with what to do.
+
+Their numbers are those of the appendix of docs/DESIGN.md, which says what follows from each.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,7 @@ def facts() -> dict:
 
 
 def test_the_runner_does_what_the_swarm_needs() -> None:
-    """wait_time runs while Locust may end the user at once, a stop ends waiting users at once, messages are local."""
+    """Facts 11, 12: wait_time runs while Locust may end the user, a stop ends who waits at once, messages are local."""
     seen = facts()
 
     assert seen["users"] == 4
@@ -83,7 +86,7 @@ def test_the_runner_does_what_the_swarm_needs() -> None:
 
 
 def test_spawn_messages_still_stall_workers_upstream() -> None:
-    """Locust builds its parser anew in default_args_dict; when this fails, upstream is fixed: drop quiet_spawns."""
+    """Fact 2: it builds its parser anew in default_args_dict; when this fails, upstream is fixed: drop quiet_spawns."""
     assert facts()["default_args_s"] > 0.0002
 
 
@@ -94,7 +97,7 @@ def test_our_workers_do_not_stall_at_a_spawn_message() -> None:
 
 
 def test_headless_shapes_still_quit_by_themselves() -> None:
-    """A tick of None quits a headless run, and SIGTERM is taken only after the shape: PlannedShape rests on both."""
+    """Facts 1, 13: a tick of None quits a headless run, SIGTERM is taken after it: PlannedShape rests on both."""
     package = Path(importlib.util.find_spec("locust").origin).parent
     worker = (package / "runners.py").read_text(encoding="utf-8").split("def shape_worker")[1].split("    def ")[0]
     main = (package / "main.py").read_text(encoding="utf-8").split("def main()")[1]
