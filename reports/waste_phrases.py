@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from reports.waste_edits import Edit
-from reports.waste_places import Place, fenced, inside, sentences
+from reports.waste_places import Place, fenced, inside, sentences, words
 
 
 def _one_of(*patterns: str) -> re.Pattern[str]:
@@ -15,18 +15,31 @@ def _one_of(*patterns: str) -> re.Pattern[str]:
 
 OPENS = _one_of(  # from the beginning of a sentence
     r"(?:sure(?: thing)?|certainly|of course|absolutely|okay|alright|awesome)\b(?! to\b)",
-    r"(?:definitely|gladly|understood|got it)\b(?! to\b)",
-    r"no problem\b",
+    r"(?:definitely|gladly|understood|got it|will do|makes sense|sounds good|good call)\b(?! to\b)",
+    r"(?:great|perfect|excellent|wonderful|nice|yes|yep)(?:!|,? (?:of course|sure|absolutely|happy to|i can|let's)\b)",
+    r"no (?:problem|worries)\b|as (?:requested|you (?:asked|requested))\b",
+    r"what an? (?:great|lovely|fun|nice|interesting)\b",
+    r"(?:klar|gerne|natürlich|selbstverständlich|hier (?:ist|sind|kommt)|voici|bien sûr|avec plaisir)\b",
+    r"(?:claro|por supuesto|aquí (?:está|están|tienes?)|certo|ecco|com certeza|aqui está)\b",
     r"(?:that'?s |that is |what )?(?:an? )?(?:very |really )?(?:great|good|excellent|interesting|fantastic) "
     r"(?:question|point|idea|choice)",
     r"thanks?(?: you)?\b.{0,60}(?:for|reaching|asking|sharing|question)",
     r"i(?:'d| would|'m| am|'ll| will)? (?:be )?(?:more than )?(?:happy|glad|delighted) to\b",
-    r"i (?:can|will|'ll) (?:certainly |definitely )?(?:help|assist|provide)\b|i'll provide you\b",
+    r"i (?:can|will|'ll) (?:certainly |definitely )?(?:help|assist|provide)\b",
+    r"i(?:'ll| will) (?:provide|explain|walk|break|go|give|show|outline|list|summari[sz]e|write|create|start|do)\b",
+    r"(?:okay,? |alright,? |so,? )?let(?:'s| us| me) (?:start|begin|take|look|break|explain|dive|walk|go|explore|solve|"
+    r"work|figure|tackle|clarify|help)\b",
+    r"(?:happy|glad|delighted) (?:to (?:help|assist)|you asked)\b",
     r"you asked\b|your question\b|to answer your question\b",
     r"(?:here(?:'s| is| are)|below(?: is| are|,| you)|(?:the )?following (?:is|are))\b.*[:.]",
     r".*\b(?:here (?:is|are)|here's)\b[^.]*:",
     r".*\bi'?m (?:always |just )?(?:here|happy) to help\b|.*\bit'?s great that you\b",
     r"you are a helpful\b",
+)
+REGRETS = _one_of(  # wanted in a letter
+    r"(?:i'?m|i am|we'?re|we are)? ?(?:so |very |really |truly )?sorry\b(?!,? (?:but|i|we|that) )",
+    r"i (?:completely |totally |fully |can )?(?:understand|see) (?:how|that|why|your|this)\b",
+    r"i (?:apologi[sz]e|appreciate)\b|that (?:sounds|must be)\b",
 )
 AS_AI = re.compile(r"as an? (?:ai|artificial intelligence|large language|language model|assistant)\b[^,.:]*[,.:]", re.I)
 ANNOUNCES = _one_of(  # in a first sentence that ends with a colon
@@ -34,29 +47,61 @@ ANNOUNCES = _one_of(  # in a first sentence that ends with a colon
 )
 CLOSES = _one_of(  # anywhere in a last sentence
     r"\blet me know\b|\bfeel free\b|\b(?:don't|do not) hesitate\b|\bis there anything else\b|\banything else\b.*\?",
-    r"\bif you (?:have|need|want|'d like|would like|require)\b.*\b(?:question|help|assist|more|else|further|me to)",
+    r"\bif you (?:have|need|want|'d like|would like|require|prefer|share|tell|give|send)\b"
+    r".*\b(?:question|help|assist|more|else|further|me to|me|i can|i could|i'll|i'd)\b",
+    r"^(?:i can|i could|i'd be|i'm happy to|happy to) (?:also |gladly )?(?:help|adjust|expand|add|turn|make|provide|"
+    r"tailor|write|draft|convert|explain|refine|translate|shorten|adapt|share|give)\b",
+    r"^(?:just |simply )?(?:ask|say|tell me|shout|ping me|drop me)\b",
+    r"\b(?:shall|should|can|could|may) i (?:also |help|add|make|write|explain|turn|provide)\b.*\?|\bwant me to\b",
+    r"\bwould (?:you|that|this|it) (?:like|prefer|help|work)\b.*\?",
+    r"\b(?:does|do) (?:this|that|these|it) (?:help|work|answer)\b",
     r"\b(?:happy|glad|here) to (?:help|assist)\b|\bwould you like me to\b|\bdo you want me to\b",
     r"\breach out\b|\bcontact us\b",
     r"^please (?:adjust|go ahead|let|note that this|review|contact)\b",
     r"^(?:this|the) (?:is a )?(?:poem|story|summary|translation|function|script|example)\b.* (?:is )?about\b",
     r"\bhopes? (?:this|that|it|these)\b.*\bhelp",
     r"\bgood luck\b|\bbest of luck\b|\bhappy (?:coding|cooking|reading|travels?|learning|gardening)\b",
-    r"\byou'?ve got this\b|\benjoy (?:your|the)\b",
+    r"\byou'?ve got this\b|\benjoy (?:your|the)\b|^enjoy\b|^(?:cheers|take care|stay safe|safe travels|have fun)\b",
+    r"^(?:all the best|best wishes|bon appétit|bonne (?:chance|journée)|viel (?:erfolg|spaß|glück)|buena suerte)\b",
+    r"\b(?:lass(?:en sie)? (?:es )?mich|sag(?:en sie)? (?:mir )?(?:einfach )?bescheid|ich hoffe)\b",
+    r"\b(?:n'hésitez? pas|dites-moi|dis-moi|j'espère|souhaitez-vous|voulez-vous|veux-tu)\b",
+    r"\b(?:déjame saber|no dudes en|espero que|avísame|fammi sapere|spero che)\b",
+    r"^[(\[*_ ]*(?:(?:total )?word count\b|\d+ words\b|total:? \d+ words)",
     r"\bhave a (?:great|nice|good|wonderful|lovely)\b|^(?:kind|best|warm)?\s*regards\b|^sincerely\b|^yours\b",
     r"^(?:this|these|that|the above|the)\s(?:\w+\s)?"
-    r"(?:json|table|list|array|object|response|answer|reply|output|summary)\b"
-    r".*\b(?:above|contains?|follows?|shows?|should|represents?|is an?|is labeled|are just)\b",
+    r"(?:json|table|list|array|object|response|answer|reply|output|summary|schema|html|csv|yaml|translation|version)\b"
+    r".*\b(?:above|contains?|follows?|shows?|should|represents?|is labeled|are just|defines?|includes?|provides?|"
+    r"creates?|captures?|keeps?)\b",
+    r"^(?:this|these|that|the above|the)\s(?:\w+\s)?(?:json|table|list|array|object|schema|output)\b.*\bis an?\b",
+    r"^(?:this|that|it) is (?:an?|the) (?:\w+ ){0,2}(?:json|table|list|array|object|schema|html|csv|yaml|summary|"
+    r"translation|version|response|reply)\b",
     r"^the (?:table|list|json|code|answer|text) above\b|^these are (?:just|only)\b",
-    r"^i(?:'ve| have)? (?:made|created|listed|written|provided|included|formatted|used)\b",
+)
+REMARKS = re.compile(  # of a last paragraph, by whoever wrote the reply
+    r"(?:(?:\*\*)?notes?:?(?:\*\*)?:? )?i(?:'ve| have)? (?:also |just |only )?"
+    r"(?:made|created|listed|written|provided|included|formatted|used|kept|corrected|fixed|assumed|left|tried|focused|chose|chosen|picked|avoided|changed|replaced|added|"
+    r"removed|translated|summari[sz]ed|rewritten|rewrote|shortened|simplified|marked|sorted)\b",
+    re.I,
+)
+WRITES = re.compile(  # the prompt asks for words in a person's mouth
+    r"\b(?:e-?mail|letter|message|dialogue|conversation|script|speech|post|card|invitation|announcement|poem|story|"
+    r"role|play|pretend|reply to|respond to|answer (?:this|the) (?:customer|complaint|review))\b",
+    re.I,
 )
 GREETS = re.compile(
     r"(?:dear|hello|hi|hey|good (?:morning|day|evening))\b[^.!?\n]{0,40}[,!]?$", re.I
 )  # wanted in a letter
+PURPOSE = re.compile(r"(?:in order )?to \w+[^,.:;!?\n]{3,120}, ", re.I)  # "To find the total, ..."
+LINE, MARKS = re.compile(r"[ \t*_]*(?:\n|\Z)"), " *_#>("
+TITLE = re.compile(r"[^\W\d][\w'-]*(?: [\w'-]+){0,3}:")
+HEADING = re.compile(rf"^[ \t*_#>-]*{TITLE.pattern}[ \t*_]*$", re.M)
+ANY_ANSWER = {"answer", "response", "output", "result", "results", "solution", "summary", "translation", "example"}
 LONGEST = 40  # words of a sentence of boilerplate
+RESTATED = 0.7
 
 
-def opening(text: str) -> list[Edit]:
-    """From the first sign to the end of the last sentence of boilerplate at the beginning."""
+def opening(text: str, prompt: str = "") -> list[Edit]:
+    """From the first sign to the end of the last sentence, or leading clause, of boilerplate at the beginning."""
     start = len(text) - len(text.lstrip())
     disclaimed = AS_AI.match(text, start)
     if disclaimed:
@@ -64,36 +109,73 @@ def opening(text: str) -> list[Edit]:
     places = sentences(text)
     if places and GREETS.match(text[slice(*places[0])]):
         start = places.pop(0)[1]
-    end = start
-    for number, (begin, stop) in enumerate(places[:5]):
-        sentence = text[begin:stop]
-        if not _is_prose(text, begin) or not (OPENS.match(sentence) or _announces(sentence, text, stop, number)):
+    asked, end = _Asked(prompt), start
+    for number, place in enumerate(places[:5]):
+        if not _is_prose(text, place[0]) or not _opens(text, place, number, asked):
             break
-        end = stop
+        end = place[1]
+    if end == start and places and (clause := PURPOSE.match(text, places[0][0])) and asked.restated(clause[0]):
+        end = clause.end()
     return [Edit(start, end)] if end > start else []
 
 
-def _announces(sentence: str, text: str, stop: int, number: int) -> bool:
-    """A sentence of four words or more that ends its line with a colon, before what it announces."""
-    alone = text[stop : stop + 1] in ("\n", "") and sentence.endswith(":") and number < 2
+class _Asked:
+    """What a prompt asks, as far as it tells boilerplate from an answer."""
+
+    def __init__(self, prompt: str) -> None:
+        self.writes = WRITES.search(prompt) is not None
+        self._words = {word for _, word in words(prompt)}
+
+    def names(self, title: str) -> bool:
+        """Whether a title has a word of the prompt, or one that fits any answer."""
+        return any(word in self._words or word in ANY_ANSWER for _, word in words(title) if len(word) >= 4)
+
+    def restated(self, text: str) -> bool:
+        """Whether a text says the question again: three words of four letters or more, most of them the prompt's."""
+        said = {word for _, word in words(text) if len(word) >= 4}
+        return len(said) >= 3 and len(said & self._words) >= RESTATED * len(said)
+
+
+def _opens(text: str, place: Place, number: int, asked: _Asked) -> bool:
+    sentence = text[slice(*place)]
+    if OPENS.match(sentence) or (not asked.writes and REGRETS.match(sentence)):
+        return True
+    again = number == 0 and sentence[0].isalpha() and sentence.endswith(":") and asked.restated(sentence)
+    return again or _announces(text, place, number, asked)
+
+
+def _announces(text: str, place: Place, number: int, asked: _Asked) -> bool:
+    """A line that ends with a colon, before what it announces: a sentence, or a title that is the only one."""
+    begin, stop = place
+    line = LINE.match(text, stop)
+    sentence = text[begin:stop].strip(MARKS)
     counted = len(sentence.split())
-    return alone and 4 <= counted <= LONGEST and sentence[0].isupper() and bool(ANNOUNCES.search(sentence))
+    if line is None or number > 1 or not sentence.endswith(":") or not sentence[0].isupper() or counted > LONGEST:
+        return False
+    if counted >= 4 and ANNOUNCES.search(sentence):
+        return True
+    return number == 0 and bool(TITLE.match(sentence)) and asked.names(sentence) and len(HEADING.findall(text)) == 1
 
 
-def closing(text: str) -> list[Edit]:
+def closing(text: str, prompt: str = "") -> list[Edit]:
     """From the first sentence of boilerplate at the end to the last sign; a name may stand under the regards."""
-    places = sentences(text)
+    places, asked = sentences(text), _Asked(prompt)
     begin = len(text)
     for number, place in enumerate(reversed(places[1:])):
-        if not (_closes(text, place) or (number < 2 and _signs(text, places, len(places) - 1 - number))):
+        if not (_closes(text, place, asked) or (number < 2 and _signs(text, places, len(places) - 1 - number))):
             break
         begin = place[0]
     return [Edit(begin, len(text.rstrip()))] if begin < len(text.rstrip()) else []
 
 
-def _closes(text: str, place: Place) -> bool:
+def _closes(text: str, place: Place, asked: _Asked) -> bool:
     sentence = text[place[0] : place[1]]
-    return _is_prose(text, place[0]) and len(sentence.split()) <= LONGEST and bool(CLOSES.search(sentence))
+    if not _is_prose(text, place[0]) or len(sentence.split()) > LONGEST:
+        return False
+    if CLOSES.search(sentence.strip(MARKS)):
+        return True
+    apart = text[: place[0]].rstrip(" \t*_(").endswith("\n\n")
+    return apart and not asked.writes and bool(REMARKS.match(sentence.strip(MARKS)))
 
 
 def _signs(text: str, places: Sequence[Place], number: int) -> bool:
