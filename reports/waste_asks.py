@@ -11,22 +11,27 @@ from reports.waste_places import sentences
 
 NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|twelve|a single|single)"
 FORMAT = re.compile(
-    r"(?<![.\w])(?:json|csv|xml|yaml|html|markdown|table|tabulate|tab[- ]separated|bullets?"
+    r"(?<![.\w])(?:(?:geo)?json|csv|xml|yaml|html|markdown|table|tabulate|(?:tab|comma)[- ]separated|bullets?"
     r"|bullet(?:ed)? (?:lists?|points?)|numbered|checklist|headings?|code block|one (?:per|line)|schema)\b"
-    r"|\bkeys?\s+[\"'`\w]+|\bcolumns?\b|\buse this (?:form|format)\b",
+    r"|\bkeys?\s+[\"'`\w]+|\bcolumns?\b|\buse this (?:form|format)\b|^format:"
+    r"|\b(?:tabelle|stichpunkte?|aufzählung|überschriften?|tableau|liste à puces|tabla|viñetas|tabella|elenco)\b",
     re.I,
 )
 LENGTH = re.compile(
-    rf"\b{NUMBER}[- ](?:\w+ ){{0,1}}(?:words?|sentences?|lines?|paragraphs?|characters?|bullets?)\b"
+    rf"\b{NUMBER}[- ](?:\w+ ){{0,1}}(?:words?|sentences?|(?<!subject )lines?|paragraphs?|characters?|bullets?)\b"
     r"|\bshort paragraph\b|\bbriefly\b|\bbe brief\b|\bkeep (?:each|it|the) .{0,20}short\b|\bin one word\b",
     re.I,
 )
 WITHOUT = re.compile(
-    r"\b(?:code|json|label|table|list|answer|number|word)s? only\b|\bonly the \w+\b|\bwith (?:the )?\w+ only\b"
+    r"\b(?:code|json|label|table|list|answer|number|word)s? only\b(?! (?:from|using|with)\b)|\bwith (?:the )?\w+ only\b"
+    r"|\bonly the (?!manual|excerpt|text|context|source|document)\w+\b|\bjust the (?:code|answer|number|word|result)\b"
+    r"|\b(?:nur|ohne) (?:\w+ )?(?:code|zahl|wort|antwort|erklärung)\b|\bsans explication\b"
     r"|\bno explanations?\b|\bnothing else\b|\bwithout (?:any )?(?:explanation|comment)s?\b",
     re.I,
 )
-ABOUT = re.compile(r"(?:explain|what|why|how|is|are|does|describe|define)\b", re.I)  # asks of a format, not for it
+ABOUT = re.compile(
+    r"(?:explain|what|why|how|is|are|does|do|(?:can|could|should)(?! you)|describe|define)\b", re.I
+)  # asks of a format, not for it
 ANSWERED = re.compile(r"^(?:a|answer|output|class|label|result|response|translation)[ \t]*:[ \t]*\S", re.I | re.M)
 ASKED = re.compile(r"^(?:q|question|input|message|text|example|review|sentence)\b[^\n:]{0,20}:", re.I | re.M)
 OPEN = re.compile(r"^(?:a|answer|output|class|label|result|response|translation)[ \t]*:\s*\Z", re.I | re.M)

@@ -23,7 +23,6 @@ OPENS = _one_of(  # from the beginning of a sentence
     r"(?:claro|por supuesto|aquí (?:está|están|tienes?)|certo|ecco|com certeza|aqui está)\b",
     r"(?:that'?s |that is |what )?(?:an? )?(?:very |really )?(?:great|good|excellent|interesting|fantastic) "
     r"(?:question|point|idea|choice)",
-    r"thanks?(?: you)?\b.{0,60}(?:for|reaching|asking|sharing|question)",
     r"i(?:'d| would|'m| am|'ll| will)? (?:be )?(?:more than )?(?:happy|glad|delighted) to\b",
     r"i (?:can|will|'ll) (?:certainly |definitely )?(?:help|assist|provide)\b",
     r"i(?:'ll| will) (?:provide|explain|walk|break|go|give|show|outline|list|summari[sz]e|write|create|start|do)\b",
@@ -34,9 +33,11 @@ OPENS = _one_of(  # from the beginning of a sentence
     r"(?:here(?:'s| is| are)|below(?: is| are|,| you)|(?:the )?following (?:is|are))\b.*[:.]",
     r".*\b(?:here (?:is|are)|here's)\b[^.]*:",
     r".*\bi'?m (?:always |just )?(?:here|happy) to help\b|.*\bit'?s great that you\b",
-    r"you are a helpful\b",
+    r"you are a helpful\b|thanks?(?: you)?\b.{0,20}for (?:reaching out|contacting us|your (?:question|inquiry))\b",
 )
-REGRETS = _one_of(  # wanted in a letter
+SOCIAL = _one_of(  # wanted in a letter, or from a role
+    r"(?:many )?thanks?(?: you)?\b.{0,60}(?:for|reaching|asking|sharing|question)",
+    r"(?:oh(?: no| dear)?|ah|aha|wow|ha|good one|welcome)\b[,!. ]|.*\bi'?m an? (?:ai|virtual|digital|language)\b",
     r"(?:i'?m|i am|we'?re|we are)? ?(?:so |very |really |truly )?sorry\b(?!,? (?:but|i|we|that) )",
     r"i (?:completely |totally |fully |can )?(?:understand|see) (?:how|that|why|your|this)\b",
     r"i (?:apologi[sz]e|appreciate)\b|that (?:sounds|must be)\b",
@@ -47,8 +48,10 @@ ANNOUNCES = _one_of(  # in a first sentence that ends with a colon
 )
 CLOSES = _one_of(  # anywhere in a last sentence
     r"\blet me know\b|\bfeel free\b|\b(?:don't|do not) hesitate\b|\bis there anything else\b|\banything else\b.*\?",
-    r"\bif you (?:have|need|want|'d like|would like|require|prefer|share|tell|give|send)\b"
+    r"\bif you(?:'d| would)? (?:have|need|want|like|require|prefer|share|tell|give|send|paste|get stuck)\b"
     r".*\b(?:question|help|assist|more|else|further|me to|me|i can|i could|i'll|i'd)\b",
+    r"\b(?:wenn|falls) (?:du|sie|ihr)\b.*\b(?:ich|mir)\b|\bsi (?:tu|vous)\b.*\bje\b|\bsi quieres\b",
+    r"^(?:buon[ao]?|bonne?|gute[nrs]?|viel|buen[ao]?s?) \w+ ?!$",
     r"^(?:i can|i could|i'd be|i'm happy to|happy to) (?:also |gladly )?(?:help|adjust|expand|add|turn|make|provide|"
     r"tailor|write|draft|convert|explain|refine|translate|shorten|adapt|share|give)\b",
     r"^(?:just |simply )?(?:ask|say|tell me|shout|ping me|drop me)\b",
@@ -73,6 +76,7 @@ CLOSES = _one_of(  # anywhere in a last sentence
     r".*\b(?:above|contains?|follows?|shows?|should|represents?|is labeled|are just|defines?|includes?|provides?|"
     r"creates?|captures?|keeps?)\b",
     r"^(?:this|these|that|the above|the)\s(?:\w+\s)?(?:json|table|list|array|object|schema|output)\b.*\bis an?\b",
+    r"^(?:this|that) is (?:an?|the) (?:[\w-]+ ){0,2}(?:solution|explanation|breakdown|overview|guide)\b",
     r"^(?:this|that|it) is (?:an?|the) (?:\w+ ){0,2}(?:json|table|list|array|object|schema|html|csv|yaml|summary|"
     r"translation|version|response|reply)\b",
     r"^the (?:table|list|json|code|answer|text) above\b|^these are (?:just|only)\b",
@@ -84,20 +88,27 @@ REMARKS = re.compile(  # of a last paragraph, by whoever wrote the reply
     re.I,
 )
 WRITES = re.compile(  # the prompt asks for words in a person's mouth
-    r"\b(?:e-?mail|letter|message|dialogue|conversation|script|speech|post|card|invitation|announcement|poem|story|"
-    r"role|play|pretend|reply to|respond to|answer (?:this|the) (?:customer|complaint|review))\b",
+    r"\b(?:write|draft|compose|prepare|create|make|finish|continue)\b[^.\n]{0,60}\b(?:e-?mails?|letters?|messages?|"
+    r"dialogues?|conversations?|scripts?|speech|posts?|cards?|invitations?|announcements?|toast|replies|reply)\b"
+    r"|\b(?:reply|respond) to\b|\b(?:act|reply|respond|answer) as\b|\bpretend\b|\brole[- ]?play\b|\bon behalf of\b",
     re.I,
 )
 GREETS = re.compile(
     r"(?:dear|hello|hi|hey|good (?:morning|day|evening))\b[^.!?\n]{0,40}[,!]?$", re.I
 )  # wanted in a letter
 PURPOSE = re.compile(r"(?:in order )?to \w+[^,.:;!?\n]{3,120}, ", re.I)  # "To find the total, ..."
-LINE, MARKS = re.compile(r"[ \t*_]*(?:\n|\Z)"), " *_#>("
+LINE, MARKS = re.compile(r"[ \t*_]*(?:\n|\Z)"), ' *_#>("“”'
+HERE = re.compile(r".*\b(?:here(?: is| are|'s)|below (?:is|are))\b.*:$", re.I | re.S)  # what stood before it led to it
+CHANGES = re.compile(  # of the text, not in it
+    r"\b(?:adjust|tweak|chang|version|tone|short|long|edit|revis|personali|customi|translat|format|draft|this|help|poem|"
+    r"story)",
+    re.I,
+)
 TITLE = re.compile(r"[^\W\d][\w'-]*(?: [\w'-]+){0,3}:")
 HEADING = re.compile(rf"^[ \t*_#>-]*{TITLE.pattern}[ \t*_]*$", re.M)
 ANY_ANSWER = {"answer", "response", "output", "result", "results", "solution", "summary", "translation", "example"}
 LONGEST = 40  # words of a sentence of boilerplate
-RESTATED = 0.7
+RESTATED, LED = 0.7, 0.3
 
 
 def opening(text: str, prompt: str = "") -> list[Edit]:
@@ -114,6 +125,7 @@ def opening(text: str, prompt: str = "") -> list[Edit]:
         if not _is_prose(text, place[0]) or not _opens(text, place, number, asked):
             break
         end = place[1]
+    end = max(end, _led(text, places[:2], asked))
     if end == start and places and (clause := PURPOSE.match(text, places[0][0])) and asked.restated(clause[0]):
         end = clause.end()
     return [Edit(start, end)] if end > start else []
@@ -130,18 +142,26 @@ class _Asked:
         """Whether a title has a word of the prompt, or one that fits any answer."""
         return any(word in self._words or word in ANY_ANSWER for _, word in words(title) if len(word) >= 4)
 
-    def restated(self, text: str) -> bool:
-        """Whether a text says the question again: three words of four letters or more, most of them the prompt's."""
+    def restated(self, text: str, share: float = RESTATED) -> bool:
+        """Whether a text says the question again: three words of four letters or more, a share of them the prompt's."""
         said = {word for _, word in words(text) if len(word) >= 4}
-        return len(said) >= 3 and len(said & self._words) >= RESTATED * len(said)
+        return len(said) >= 3 and len(said & self._words) >= share * len(said)
 
 
 def _opens(text: str, place: Place, number: int, asked: _Asked) -> bool:
-    sentence = text[slice(*place)]
-    if OPENS.match(sentence) or (not asked.writes and REGRETS.match(sentence)):
+    sentence = text[slice(*place)].lstrip(MARKS)
+    if OPENS.match(sentence) or (not asked.writes and SOCIAL.match(sentence)):
         return True
     again = number == 0 and sentence[0].isalpha() and sentence.endswith(":") and asked.restated(sentence)
     return again or _announces(text, place, number, asked)
+
+
+def _led(text: str, places: Sequence[Place], asked: _Asked) -> int:
+    """Where "Here is ...:" ends, if all that stands before it in its paragraph says the question again; else 0."""
+    if len(places) < 2 or not HERE.match(text[slice(*places[1])]):
+        return 0
+    before = text[places[0][0] : places[1][0]]
+    return places[1][1] if "\n" not in before and asked.restated(before, LED) else 0
 
 
 def _announces(text: str, place: Place, number: int, asked: _Asked) -> bool:
@@ -173,7 +193,7 @@ def _closes(text: str, place: Place, asked: _Asked) -> bool:
     if not _is_prose(text, place[0]) or len(sentence.split()) > LONGEST:
         return False
     if CLOSES.search(sentence.strip(MARKS)):
-        return True
+        return not asked.writes or bool(CHANGES.search(sentence))
     apart = text[: place[0]].rstrip(" \t*_(").endswith("\n\n")
     return apart and not asked.writes and bool(REMARKS.match(sentence.strip(MARKS)))
 
