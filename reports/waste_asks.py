@@ -35,6 +35,7 @@ ABOUT = re.compile(
 ANSWERED = re.compile(r"^(?:a|answer|output|class|label|result|response|translation)[ \t]*:[ \t]*\S", re.I | re.M)
 ASKED = re.compile(r"^(?:q|question|input|message|text|example|review|sentence)\b[^\n:]{0,20}:", re.I | re.M)
 OPEN = re.compile(r"^(?:a|answer|output|class|label|result|response|translation)[ \t]*:\s*\Z", re.I | re.M)
+LEFT_OPEN = re.compile(r"^([A-Z]\w{1,20}):\s*\Z", re.M)  # "Call:" at the very end, for the answer
 SHARED = 20  # words that two prompts begin with, for a text that they share
 
 
@@ -54,6 +55,8 @@ def shared(prompt: str, front: int) -> list[Edit]:
     """What stands at the front of other prompts too, or else the worked examples before the question."""
     if front:
         return [Edit(0, front)]
+    if worked := _worked(prompt):
+        return [worked]
     answered = list(ANSWERED.finditer(prompt))
     asked = ASKED.search(prompt)
     if asked is None or not answered or (len(answered) < 2 and OPEN.search(prompt) is None):
@@ -61,6 +64,17 @@ def shared(prompt: str, front: int) -> list[Edit]:
     last = answered[-1]
     end = prompt.find("\n", last.end())
     return [Edit(asked.start(), len(prompt) if end < 0 else end)] if asked.start() < last.start() else []
+
+
+def _worked(prompt: str) -> Edit | None:
+    """Examples whose answers bear the label that the prompt ends with: from the first one's paragraph to the last."""
+    left_open = LEFT_OPEN.search(prompt)
+    answered = re.compile(rf"^{left_open[1]}:[ \t]*\S[^\n]*", re.M) if left_open else None
+    found = list(answered.finditer(prompt)) if answered else []
+    if not found:
+        return None
+    before = prompt.rfind("\n\n", 0, found[0].start())
+    return Edit(0 if before < 0 else before + 2, found[-1].end())
 
 
 def fronts(prompts: Iterable[str]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from reports.waste_edits import Edit
-from reports.waste_places import Place, fenced, inside
+from reports.waste_places import WORD, Place, fenced, inside
 
 DATA = ("", "json", "jsonc", "json5", "jsonl", "text", "txt")  # languages of a fence that may hold an answer in JSON
 SPACE = re.compile(r'"(?:[^"\\]|\\.)*"|\s+')
@@ -36,7 +36,7 @@ def _scan(text: str, code: list[Place]) -> Iterator[Json]:
     at = failed = 0
     while failed < TRIES and (begin := _next(text, at)) >= 0:
         at = begin + 1
-        if inside(begin, code) or (text[begin] == "[" and _is_code(text, begin)):
+        if inside(begin, code) or _is_quoted(text, begin) or (text[begin] == "[" and _is_code(text, begin)):
             continue
         try:
             value, end = DECODE(text, begin)
@@ -47,6 +47,11 @@ def _scan(text: str, code: list[Place]) -> Iterator[Json]:
         if value and not _is_noise(text, begin, end, value):
             yield Json((begin, end), value)
         at = end
+
+
+def _is_quoted(text: str, begin: int) -> bool:
+    """Whether it is set as code within a sentence, which is about it."""
+    return text[begin - 1 : begin] == "`" and bool(WORD.search(text, text.rfind("\n", 0, begin) + 1, begin))
 
 
 def _next(text: str, at: int) -> int:
