@@ -17,6 +17,7 @@ from reports.compare import FEWEST_PAIRS
 from reports.cost_arm import Priced
 from reports.cost_capacity import points_of
 from reports.cost_model import Assumed, Capacity, Model, Month, month, one_off
+from reports.cost_power import powers
 from reports.cost_tokens import api_cost, consumption
 from reports.measured import Measured, counting
 from reports.stats import bounds
@@ -34,6 +35,7 @@ class Increase(msgspec.Struct, frozen=True):
     high: float | None
     how: str
     pairs: int = 0
+    with_powers: tuple[Increase, ...] = ()  # the same with none, and twice as much, of the powers that are assumed
 
 
 def change(baseline: Priced, other: Priced, steps: Sequence[Measured]) -> tuple[dict[str, Any], Increase | None]:
@@ -42,6 +44,9 @@ def change(baseline: Priced, other: Priced, steps: Sequence[Measured]) -> tuple[
     if not (baseline.whole and other.whole) or ours is None or theirs is None or not theirs.judged_total:
         return {}, None
     found = increase(baseline.model, other.model, steps)
+    assumed = [(old, new) for old in powers(baseline) for new in powers(other)]
+    if len(assumed) > 1:
+        found = replace(found, with_powers=tuple(increase(old, new, steps) for old, new in assumed))
     saved = theirs.judged_total - ours.judged_total
     once = one_off(other.model.prices)
     figure = {

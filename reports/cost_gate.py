@@ -15,6 +15,7 @@ import msgspec
 from reports.cost_arm import Priced
 from reports.cost_change import Increase
 from reports.cost_model import Model, month
+from reports.cost_power import is_assumed, powers
 from reports.units import change, money, share
 from scenarios.prices import Cost
 
@@ -51,7 +52,7 @@ def _monthly(priced: Priced, limit: float, currency: str) -> Gate:
     bill = month(priced.model)
     if not priced.whole or bill is None:
         return Gate(arm, name, "missing", _unpriced(priced, name))
-    states = {_state(model, limit) for model in _powers(priced)}
+    states = {_state(model, limit) for model in powers(priced)}
     low, high = bill_ends(priced.model)
     between = (
         f"{money(low, currency)} to {money(high, currency)}" if high - low >= 0.005 else money(bill.total, currency)
@@ -79,19 +80,6 @@ def bill_ends(model: Model) -> tuple[float, float]:
     return cheap.total if cheap else 0.0, dear.total if dear else math.inf
 
 
-def is_assumed(priced: Priced) -> bool:
-    """Whether money of electricity rests on a power that was not measured."""
-    found = month(priced.model)
-    return found is not None and "electricity" in found.bill and bool(priced.figures["power"]["assumed"])
-
-
-def _powers(priced: Priced) -> list[Model]:
-    """The arm as it is; where its power is assumed also without any, and with twice as much."""
-    if not is_assumed(priced) or priced.model.watts is None:
-        return [priced.model]
-    return [replace(priced.model, watts=priced.model.watts * factor) for factor in (0.0, 1.0, 2.0)]
-
-
 def _state(model: Model, limit: float) -> str:
     low, high = bill_ends(model)
     return "breached" if low > limit else "met" if high <= limit else "undecided"
@@ -103,14 +91,24 @@ def _increase(priced: Priced, found: Increase | None, limit: float) -> Gate:
         return Gate(arm, name, "missing", _unpriced(priced, name))
     said = f"{arm} costs {change(found.mean + 1)} a month"
     allowed = f"max_cost_increase is {share(limit)}"
-    assumed = "; its power is assumed" if is_assumed(priced) else ""
-    if found.low is not None and found.low > limit:
-        return Gate(arm, name, "breached", f"{said} (surely {change(found.low + 1)} or more{assumed}), {allowed}.")
-    if found.high is not None and found.high <= limit:
-        return Gate(arm, name, "met", f"{said} (surely not above {change(found.high + 1)}{assumed}); {allowed}.")
+    assumed = "; a power is assumed" if found.with_powers else ""
+    if len({_side(one, limit) for one in (found, *found.with_powers)}) > 1:
+        why = "it depends on a power that is assumed: sample both arms' `gpu`"
+        return Gate(arm, name, "undecided", f"{said}, {allowed}: {why}.")
+    side = _side(found, limit)
+    if side == "breached" and found.low is not None:
+        return Gate(arm, name, side, f"{said} (surely {change(found.low + 1)} or more{assumed}), {allowed}.")
+    if side == "met" and found.high is not None:
+        return Gate(arm, name, side, f"{said} (surely not above {change(found.high + 1)}{assumed}); {allowed}.")
     ends = [change(end + 1) if end is not None else "unknown" for end in (found.low, found.high)]
     between = f"between {ends[0]} and {ends[1]}, {found.how}{assumed}"
     return Gate(arm, name, "undecided", f"{said}, {allowed}, and which is more is open: {between}.")
+
+
+def _side(found: Increase, limit: float) -> str:
+    if found.low is not None and found.low > limit:
+        return "breached"
+    return "met" if found.high is not None and found.high <= limit else "undecided"
 
 
 def _unpriced(priced: Priced, limit: str) -> str:

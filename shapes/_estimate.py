@@ -7,6 +7,7 @@ Before the first request nothing is known of the service, so it is assumed to be
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
@@ -210,11 +211,15 @@ def _money(arm: str, scenario: Scenario, requests: float, tokens: tuple[int, int
 
 
 def _detectable(plan: Plan, scenario: Scenario, sd: float, metric: str) -> float | None:
-    """The smallest effect over all gated comparisons: four metrics at every cell, rung and the tasks, in one family."""
+    """The smallest effect over all gated comparisons: four metrics at every cell, rung and the tasks, in one family.
+
+    A cell of one rung is compared once, one of several also as their mean.
+    """
     if len(scenario.arms) < 2:
         return None
-    points = {(step.cell, step.load) for step in plan.steps}
-    compared = GATED_METRICS * (len(points) + len(scenario.matrix.cells)) * (len(scenario.arms) - 1)
+    rungs = Counter(cell for cell, _ in {(step.cell, step.load) for step in plan.steps})
+    places = sum(count + (count > 1 and cell is not None) for cell, count in rungs.items())
+    compared = GATED_METRICS * places * (len(scenario.arms) - 1)
     return smallest_effect(scenario.plan.blocks, compared, sd, _threshold(scenario, metric))
 
 

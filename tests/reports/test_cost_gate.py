@@ -120,10 +120,10 @@ def test_an_assumed_power_decides_nothing() -> None:
     assert "a power that is assumed" in gate.text
 
 
-def increase(rates: list[float], limit: float) -> Any:
+def increase(rates: list[float], limit: float, **more: Any) -> Any:
     """The gate of a candidate with these capacities by block, against a baseline of 10 per second."""
     found = blocks([10.0] * len(rates), "baseline") + blocks(rates, "candidate")
-    cost = {"requests_per_month": 26_280_000, "gpu": {"hourly": 2.5}, "max_cost_increase": limit}
+    cost = {"requests_per_month": 26_280_000, "gpu": {"hourly": 2.5}, "max_cost_increase": limit, **more}
     (gate,) = costed(found, asked(cost=cost)).gates
     return gate
 
@@ -135,6 +135,18 @@ def test_a_cost_increase_is_proven_over_pairs_of_blocks() -> None:
     assert increase(rates, 0.1).state == "breached"
     assert increase(rates, 0.3).state == "met"
     assert increase(rates[:3], 0.1).state == "undecided"
+
+
+def test_an_assumed_power_decides_no_increase_either() -> None:
+    """25 % dearer for certain, but with a power that is a guess on both sides 27 % may be kept or not."""
+    rates = [8.0, 8.01, 7.99, 8.0, 8.02, 7.98]
+    assumed = {"gpu": {"hourly": 2.5, "owned": True, "gpu_watts": 350}, "electricity": {"per_kwh": 0.30}}
+
+    assert increase(rates, 0.27).state == "met"
+    assert increase(rates, 0.27, **assumed).state == "undecided"
+    assert "a power that is assumed" in increase(rates, 0.27, **assumed).text
+    assert increase(rates, 0.60, **assumed).state == "met"
+    assert increase(rates, 0.02, **assumed).state == "breached"
 
 
 def test_traffic_by_pattern_is_spread_over_its_own_cells() -> None:
