@@ -161,11 +161,11 @@ def test_the_life_cycle_of_a_healthy_service(measured: Measured) -> None:
 
 
 def test_replies_that_lack_the_header_are_counted_once(tmp_path: Path) -> None:
-    """Some 5 % of the replies tell of no stage: one warning with the simulator's own count; the run goes on."""
+    """Some 10 % of the replies tell of no stage: one warning with the simulator's own count; the run goes on."""
     truth = tmp_path / "truth.jsonl"
-    lost = ("--stages", "retrieve=20", "--stages-lost", "0.05", "--seed", "5", "--truth", str(truth))
-    with served("simulator", ("--scripted", "--ttft-ms", "10", "--gap-ms", "1", "--tokens", "24", *lost)) as url:
-        path = scenario(tmp_path, url, duration="3s")
+    lost = ("--stages", "retrieve=20", "--stages-lost", "0.1", "--seed", "5", "--truth", str(truth))
+    with served("simulator", ("--scripted", "--ttft-ms", "10", "--gap-ms", "5", "--tokens", "24", *lost)) as url:
+        path = scenario(tmp_path, url, duration="5s")
         done = front_door("run", path, "--out", tmp_path / "run", "--set", "ladder.concurrency=[2]")
     found = read(tmp_path / "run" / "summary.json")
     (step,) = [one for one in Run.open(tmp_path / "run").steps if one.valid]
