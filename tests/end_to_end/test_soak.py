@@ -13,7 +13,7 @@ import reports.summary
 from exporters.record import Run
 from simulator.process import served
 from tests.end_to_end.fleet import finished
-from tests.end_to_end.service import front_door, no_traceback, read, scenario
+from tests.end_to_end.service import STEADY, front_door, no_traceback, read, scenario
 
 CONTRACT = json.loads((Path(reports.summary.__file__).parent / "summary.schema.json").read_text(encoding="utf-8"))
 STOPPED_S = 1.5
@@ -53,12 +53,18 @@ def soaked(out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return summary, dict(entry)
 
 
-@pytest.mark.parametrize(("ladder", "spike"), [("concurrency = [4]", 12), ("rate = [20]", 60)], ids=["users", "rate"])
-def test_a_service_that_was_stopped_is_well_again(tmp_path: Path, ladder: str, spike: int) -> None:
+@pytest.mark.parametrize(
+    ("ladder", "spike", "service"),
+    [("concurrency = [4]", 12, STEADY), ("rate = [20]", 60, ("--profile", "small"))],
+    ids=["users", "rate"],
+)
+def test_a_service_that_was_stopped_is_well_again(
+    tmp_path: Path, ladder: str, spike: int, service: tuple[str, ...]
+) -> None:
     """Stopped for 1.5 s and loaded three times as high for 2 s, by two workers. The load is what was asked, when it was
     asked; the recovery is the stop's length within a bin; every request is in a row, and no prompt came twice."""
     out, pid = tmp_path / "run", tmp_path / "pid"
-    with served("simulator", ("--profile", "small"), noted(pid)) as url:
+    with served("simulator", service, noted(pid)) as url:
         done = front_door("run", asked(tmp_path, url, pid, ladder, spike), "--out", out, "--processes", "2")
         answered = finished(url)
 
@@ -102,7 +108,7 @@ def _loaded(rows: list[dict[str, Any]], run: Run, begins: float, ends: float, sp
 def test_a_disturbance_that_fails_proves_nothing(tmp_path: Path) -> None:
     """Its recovery cannot be told: invalid, with the command's last line; --resume is refused in one line."""
     out = tmp_path / "run"
-    with served("simulator", ("--profile", "small")) as url:
+    with served("simulator", STEADY) as url:
         path = asked(tmp_path, url, tmp_path / "no-pid", "concurrency = [2]", 4)
         text = path.read_text().replace("; sleep 1.5", " 2> /dev/null || { echo no such pod; exit 3; }")
         path.write_text(text.replace('"13s"', '"6s"').replace('"7s"', '"3s"').replace('"2s"\nload', '"1s"\nload'))
