@@ -1,8 +1,8 @@
 """Synthetic workers for `benchmarks.fleet`: one process plays a fleet over real sockets, in Locust's own framing.
 
 Each worker has a DEALER socket of its own, says who it is, beats its heart each second, sends Locust's own statistics
-every three seconds and a report of ours each second. Reports are built once by the real Outbox, from `rate` requests of
-a synthetic service, and sent again and again under new numbers: the master cannot tell, and the player has time left.
+every three seconds and a report as often as ours do. Reports are built once by the real Outbox, from the requests of a
+synthetic service, and sent again and again under new numbers: the master cannot tell, and the player has time left.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ from locust.rpc.protocol import Message
 from locust.stats import RequestStats
 from msgspec.msgpack import encode
 
-from exporters.fleet import ANSWER, ORDER, ROWS, VERSION, Outbox
+from exporters.fleet import ANSWER, ORDER, ROWS, VERSION, Outbox, report_every_s
 from exporters.sample import Timeline
-from locustfiles._enlist import FLUSH_EVERY_S
 from locustfiles._wire import raise_file_limit
 from shapes._plan import make_plan
 from tests.exporters.synthetic import EPOCH_NS, Service, synthetic_scenario
@@ -172,7 +171,7 @@ class Player:
 
 def duties(players: list[Player], stats: bytes, flood_s: float) -> Iterator[tuple[float, Callable[[], None]]]:
     """Every duty of every worker in the order of time, evenly spread, for ever."""
-    kinds = ((BEAT_EVERY_S, Player.beat), (FLUSH_EVERY_S, Player.report))
+    kinds = ((BEAT_EVERY_S, Player.beat), (report_every_s(len(players)), Player.report))
     begun = time.monotonic()
     events: list[Event] = []
     for place, player in enumerate(players):
@@ -197,7 +196,8 @@ def play(port: int, workers: int, rate: int, flood: int) -> None:
     raise_file_limit()
     context = zmq.Context()
     context.set(zmq.MAX_SOCKETS, workers + 16)
-    envelopes = [Envelope(report(rate, seed)[0]) if rate else None for seed in range(TEMPLATES)]
+    requests = round(rate * report_every_s(workers))
+    envelopes = [Envelope(report(requests, seed)[0]) if rate else None for seed in range(TEMPLATES)]
     stats = encode(statistics(max(rate, 1)))
     address = f"tcp://127.0.0.1:{port}"
     players = [Player(context, address, i, envelopes[i % TEMPLATES]) for i in range(workers)]

@@ -26,6 +26,7 @@ ORDER, ANSWER, ROWS, CHUNKS, REFUSED = (
 PROTOCOL = 2
 VERSION = f"{version('tokenswarm')} (protocol {PROTOCOL})"
 LOCAL = "local"  # who sends the messages of Locust's LocalRunner
+REPORTS_PER_S = 500  # of all workers together: what they cost a master does not grow with its swarm beyond that
 HELLO, CATCH_UP = -1, 0  # seq of a worker that introduces itself, and of the order that prepares one that came late
 
 OrderPhase = Literal[
@@ -43,6 +44,11 @@ class Runner(Protocol):
 
     def register_message(self, msg_type: str, listener: Callable[..., None]) -> None:
         """Call `listener` for each message of that type."""
+
+
+def report_every_s(workers: int) -> float:
+    """Seconds between two reports of each of so many workers: what is lost with one is this long at most."""
+    return max(1.0, workers / REPORTS_PER_S)
 
 
 class Lane(msgspec.Struct, frozen=True, kw_only=True):

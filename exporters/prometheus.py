@@ -1,7 +1,7 @@
 """The swarm's own metrics, of a master or of one worker: what the orders and reports that pass there add up to.
 
 They are the messages that the run on disk is made of, so nothing is measured for a scraper, and nothing is done per
-chunk or per request here: a report comes once a second. There are at most MOST_POINTS points, whatever a run does.
+chunk or per request here: a report comes once a second at most. There are at most MOST_POINTS points in any run.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import gevent
 import locust.runners
 from locust import argument_parser
 
-from exporters.fleet import ORDER, REFUSED, VERSION
+from exporters.fleet import ORDER, REFUSED, VERSION, report_every_s
 from locustfiles._check import check
 from locustfiles._metrics import exposed
 from locustfiles._services import is_ready
@@ -24,7 +24,7 @@ from locustfiles._texts import texts_for_workers
 from locustfiles._wire import raise_file_limit
 
 USAGE = 2  # exit code
-FLUSH_EVERY_S = 1.0
+LOOK_EVERY_S = 1.0
 STALL_LOOK_S = 0.05
 MASTER_SILENT_S = 20  # Locust's workers would load a service for 60 s after their master died
 
@@ -73,12 +73,12 @@ def _refused(environment: Any, msg: Any, **_: object) -> None:
 def _report_forever(swarm: Swarm) -> None:
     while swarm.scenario is None:  # a master that is not listening yet loses messages: repeat until it gives an order
         swarm.outbox.hello()
-        gevent.sleep(FLUSH_EVERY_S)
+        gevent.sleep(LOOK_EVERY_S)
     while True:
         swarm.outbox.flush()
         if swarm.chunks is not None:
             swarm.chunks.flush()
-        gevent.sleep(FLUSH_EVERY_S)
+        gevent.sleep(report_every_s(len(swarm.pace.order.firsts)))
 
 
 def _watch_stalls(swarm: Swarm) -> None:
@@ -91,7 +91,7 @@ def _watch_stalls(swarm: Swarm) -> None:
 def _leave_with_parent(runner: Any, parent: int) -> None:
     """A child of `--processes` whose master was killed goes at once: nobody would hear what it measures."""
     while os.getppid() == parent:
-        gevent.sleep(FLUSH_EVERY_S)
+        gevent.sleep(LOOK_EVERY_S)
     log.warning("the master is gone: this worker leaves")
     runner.quit()
 

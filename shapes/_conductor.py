@@ -278,7 +278,7 @@ def _changed(change: Change) -> str:
         return f"worker {change.worker} joined in this step, which is repeated"
     return (
         f"worker {change.worker} was lost in this step, which is repeated: what it did after its last report "
-        "(one a second) is in no row; look at its log"
+        "is in no row; look at its log"
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.fleet import ANSWER, HELLO, ROWS, Order, Outbox
+from exporters.fleet import ANSWER, HELLO, ROWS, Order, Outbox, report_every_s
 from exporters.inbox import UNTOLD, Inbox, Recent
 from exporters.record import unpack
 from exporters.sample import Sample, Timeline
@@ -72,6 +72,12 @@ def test_rows_arrive_as_they_were_sent_and_are_counted() -> None:
     ids = [name for delta in sides.deltas for name in unpack(delta.packed).column("request_id").to_pylist()]
     assert ids == ["0", "1", "2", "3"]
     assert sides.deltas[1].responses == [{"text": "kept"}]
+
+
+@pytest.mark.parametrize(("workers", "every_s"), [(0, 1.0), (8, 1.0), (500, 1.0), (1000, 2.0), (3000, 6.0)])
+def test_a_master_is_sent_so_many_reports_and_no_more(workers: int, every_s: float) -> None:
+    """One a second of each worker; of a large swarm fewer, so that together they are 500 a second."""
+    assert report_every_s(workers) == every_s
 
 
 def test_an_empty_flush_sends_nothing() -> None:
