@@ -8,9 +8,9 @@ import pytest
 from hypothesis import settings
 
 from tests.busy import pytest_runtest_protocol, pytest_runtest_teardown, pytest_terminal_summary
-from tests.end_to_end.disk import small_disk
+from tests.end_to_end.disk import small_disk, tiny_disk
 
-__all__ = ["pytest_runtest_protocol", "pytest_runtest_teardown", "pytest_terminal_summary", "small_disk"]
+__all__ = ["pytest_runtest_protocol", "pytest_runtest_teardown", "pytest_terminal_summary", "small_disk", "tiny_disk"]
 
 TESTS = Path(__file__).parent
 # They start processes, or compare times: beside others on the same cores they would measure those.

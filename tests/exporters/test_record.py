@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -330,21 +328,6 @@ def test_an_atomic_file_is_the_old_one_when_the_new_one_fails(tmp_path: Path, mo
 
 
 # -- a full disk, for real
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 KiB."""
-    place = tmp_path / "tiny"
-    place.mkdir()
-    mount = shutil.which("mount")
-    mounted = mount and subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=256k", "tmpfs", place], capture_output=True, text=True, check=False
-    )
-    if not mounted or mounted.returncode:
-        pytest.skip(f"no small file system could be mounted: {mounted.stderr.strip() if mounted else 'no mount'}")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
 
 
 def fill(path: Path) -> None:
