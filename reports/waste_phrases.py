@@ -160,7 +160,7 @@ def _opens(text: str, place: Place, number: int, asked: _Asked) -> bool:
         return bool(OPENS.match(sentence)) and (len(sentence.split()) <= 2 or bool(PRESENTS.search(sentence)))
     if OPENS.match(sentence) or SOCIAL.match(sentence):
         return True
-    again = number == 0 and sentence[0].isalpha() and sentence.endswith(":") and asked.restated(sentence)
+    again = number == 0 and sentence[:1].isalpha() and sentence.endswith(":") and asked.restated(sentence)
     return again or _announces(text, place, number, asked)
 
 
