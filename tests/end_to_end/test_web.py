@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import subprocess
@@ -24,6 +25,7 @@ from tests.end_to_end.service import ROOT, scenario
 
 SECRET = "sk-never-shown-to-anybody"
 SLOW = ("--scripted", "--ttft-ms", "400", "--gap-ms", "100", "--tokens", "5")  # valid on a busy machine too
+CHAT, LADDER_SHAPE = f"{ROOT}/locustfiles/chat.py", f"{ROOT}/shapes/ladder.py"
 LADDER = "concurrency = [1, 2]\nat = 2"
 PAGES = ("/", "/llm", "/llm/state", "/llm/scenarios", "/llm/runs", "/stats/requests", "/logs")
 
@@ -208,3 +210,49 @@ def test_arrivals_are_held_and_moved(tmp_path: Path) -> None:
         (2, 1, ("manual",)), (2, 2, ("manual",)), (4, 1, ())
     ]  # fmt: skip
     assert any("ended by hand" in why for why in steps[1].why_invalid)
+
+
+PROVIDER = """
+from flask import redirect, request
+from flask_login import UserMixin, login_user
+from locust import events
+
+class Someone(UserMixin):
+    id = "someone"
+
+@events.init.add_listener
+def provide(environment, **_):
+    if environment.web_ui is None:
+        return
+    app = environment.web_ui.app
+    app.config["SECRET_KEY"] = "of this test"
+    environment.web_ui.login_manager.user_loader(lambda _: Someone())
+    environment.web_ui.auth_args = {"auth_providers": [{"label": "Ours", "callback_url": "/ours"}]}
+
+    @app.route("/ours")
+    def ours():
+        if request.args.get("code") != "42":
+            return "who?", 403
+        login_user(Someone())
+        return redirect("/llm")
+"""
+
+
+def test_who_logs_in_by_a_provider_of_their_own_sees_the_page(tmp_path: Path) -> None:
+    """As Locust's documentation has it: without its session nothing of ours is seen or done, with it all is."""
+    (tmp_path / "provider.py").write_text(PROVIDER)
+    with leading(tmp_path, "ladder", "--web-login", "-f", f"{tmp_path}/provider.py,{CHAT},{LADDER_SHAPE}") as (_, url):
+        closed = [get(url + path)[2] for path in ("/llm", "/llm/state", "/llm/scenarios", "/llm/runs")]
+        asks = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+        asks.request("POST", "/llm/do", b'{"what": "mark"}')
+        refused = asks.getresponse()
+        wrong = get(f"{url}/ours?code=1")[0]
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        page = browser.open(f"{url}/ours?code=42", timeout=30)
+        told = json.loads(browser.open(f"{url}/llm/state", timeout=30).read())
+
+    assert not any("data-token" in text or '"figures"' in text for text in closed)
+    assert (refused.status, refused.headers["Location"].partition("?")[0], wrong) == (302, "/login", 403)
+    assert page.url == f"{url}/llm"
+    assert "Steer and watch" in page.read().decode()
+    assert told["state"] == "idle"
