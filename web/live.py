@@ -152,11 +152,20 @@ class Live:
     def _point(self) -> dict[str, float | None]:
         latencies = latencies_of([tally for _, tally in self.look.tallies])
         flat = {f"{name}_{q}": value for name, found in latencies.items() for q, value in found.items() if q != "p99"}
+        sent = sum(tally.sent for _, tally in self.look.tallies)
         return {
             "t": round(self.now_s - self.began_s, 1),
             "users": self.look.users, "target": self.look.target, "lag": self.lag_s,
+            "good": sum(tally.good for _, tally in self.look.tallies) / sent if sent else None,
+            "money_per_hour": self.money_per_hour,
+            **{name: self._highest(name) for name in ("busy", "kv_used_share")},
             **{f"{kind}_per_s": rate for kind, rate in self.rates().items()}, **flat,
         }  # fmt: skip
+
+    def _highest(self, name: str) -> float | None:
+        """A figure of engines or GPUs, where it is highest now; None where none has it."""
+        known = (one["figures"].get(name) for one in self.look.engines)
+        return max((value for value in known if value is not None), default=None)
 
     def rates(self) -> dict[str, float]:
         """Per second, of requests that ended in the last RATE_S seconds: tokens in and out, requests ok and failed."""

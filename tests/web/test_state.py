@@ -113,6 +113,17 @@ def test_a_long_run_keeps_ten_minutes_of_points() -> None:
     assert {len(column) for column in state_of(live)["series"].values()} == {POINTS}
 
 
+def test_the_fullest_pool_is_drawn_and_what_nobody_tells_is_a_gap() -> None:
+    """Of several engines the highest figure; no engine, no price and no request leave their charts without a point."""
+    live = running()
+    live.tick(102.0, Look())
+    live.tick(103.0, Look(engines=({"figures": {"kv_used_share": 0.2}}, {"figures": {"kv_used_share": 0.7}})))
+    series = state_of(live)["series"]
+
+    assert series["kv_used_share"][-2:] == [None, 0.7]
+    assert (series["busy"][-1], series["good"][-1], series["money_per_hour"][-1]) == (None, None, None)
+
+
 def test_money_is_of_tokens_and_of_the_clock() -> None:
     """API money per hour is by the last minute, GPUs cost by time; without a price there is no cost."""
     live = running(cost=Cost(api=ApiPrice(output=1.0), gpu=GpuPrice(hourly=3.6, gpus_per_replica=2)))

@@ -4,13 +4,21 @@ import {LadderChart, OverTime} from "./charts.js";
 
 const base = document.body.dataset.base, at = id => document.getElementById(id);
 const LATENCIES = {ttft: "TTFT", tpot: "TPOT", gap: "gap between chunks", e2e: "E2E"};
+const SOMETIMES = {"chart-cost": ["money_per_hour"], "chart-engine": ["busy", "kv_used_share"]};  // where it is known
 const SILENT_AFTER = 3, EVERY_MS = 1000, HIDDEN_MS = 5000;
 const seen = {run: "", steps: [], series: {}, after: -1, failures: 0, state: null};
 const charts = [
   new OverTime(base, "chart-ttft", {p50: "ttft_p50", p95: "ttft_p95"}, "ms"),
   new OverTime(base, "chart-tpot", {p50: "tpot_p50", p95: "tpot_p95"}, "ms"),
+  new OverTime(base, "chart-gap", {p50: "gap_p50", p95: "gap_p95"}, "ms"),
+  new OverTime(base, "chart-e2e", {p50: "e2e_p50", p95: "e2e_p95"}, "ms"),
   new OverTime(base, "chart-tokens", {output: "output_per_s", input: "input_per_s"}, "tokens/s"),
   new OverTime(base, "chart-users", {users: "users", target: "target"}, "users"),
+  new OverTime(base, "chart-requests", {ok: "ok_per_s", failed: "failed_per_s"}, "requests/s"),
+  new OverTime(base, "chart-good", {good: "good"}, "share of sent"),
+  new OverTime(base, "chart-lag", {lag: "lag"}, "ms"),
+  new OverTime(base, "chart-cost", {"per hour": "money_per_hour"}, "API money per hour"),
+  new OverTime(base, "chart-engine", {"GPU busy": "busy", "KV in use": "kv_used_share"}, "share"),
 ];
 const ladder = new LadderChart(base);
 
@@ -48,6 +56,7 @@ function take(state) {
 function show(state) {
   heading(state); latencies(state.figures); tiles(state); outcomes(state.outcomes); warnings(state.warnings); engines(state.engines);
   for (const chart of charts) chart.show(seen.run, seen.series);
+  for (const [id, columns] of Object.entries(SOMETIMES)) at(id).closest("figure").hidden = !columns.some(name => seen.series[name]?.some(value => value !== null));
   cells(state.run); climbing();
 }
 
