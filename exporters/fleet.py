@@ -24,7 +24,8 @@ ORDER, ANSWER, ROWS, CHUNKS, REFUSED = (
 )  # fmt: skip
 # Of these messages: 1 = first, 2 = counts by point. A hello and its refusal must stay readable for every other version.
 PROTOCOL = 2
-VERSION = f"{version('tokenswarm')} (protocol {PROTOCOL})"
+RELEASE = version("tokenswarm")  # of this process: looking it up reads files
+VERSION = f"{RELEASE} (protocol {PROTOCOL})"
 LOCAL = "local"  # who sends the messages of Locust's LocalRunner
 REPORTS_PER_S = 500  # of all workers together: what they cost a master does not grow with its swarm beyond that
 HELLO, CATCH_UP = -1, 0  # seq of a worker that introduces itself, and of the order that prepares one that came late

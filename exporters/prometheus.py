@@ -9,13 +9,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib.metadata import version
 from itertools import chain
 from typing import Any, NamedTuple
 
 from exporters.counts import TASKS, Counted
 from exporters.exposition import Distribution, Field, Reading, labels, page
-from exporters.fleet import Delta, Order
+from exporters.fleet import RELEASE, Delta, Order
 from exporters.inbox import Account
 from exporters.own_process import own_process
 from exporters.sample import Step
@@ -165,7 +164,7 @@ class SwarmMetrics:
         if not self._run:
             return
         scenario = self._run.get("scenario", {})
-        told = {"run": self._run["id"], "scenario": scenario.get("name", ""), "version": version("tokenswarm")}
+        told = {"run": self._run["id"], "scenario": scenario.get("name", ""), "version": RELEASE}
         yield self._fields.run, labels(**told), 1
         for name, arm in scenario.get("arms", {}).items():
             yield self._fields.arm, labels(arm=name, api=arm["api"], model=_model(arm["model"])), 1
