@@ -22,6 +22,7 @@ from exporters.delivery import Backlog, Delivery, Latest, Letter
 from exporters.exposition import CONTENT_TYPE, Field, Reading, labels, page
 from exporters.peer import Peer, PushError
 from exporters.remote_write import RemoteWrite
+from exporters.tell import tell
 
 GATEWAY, REMOTE_WRITE = "pushgateway", "remote-write"
 PREFIXES: Final = {GATEWAY: "TOKENSWARM_PUSHGATEWAY", REMOTE_WRITE: "TOKENSWARM_REMOTE_WRITE"}
@@ -184,20 +185,13 @@ def now_ms() -> int:
 def main() -> None:
     """Push what stdin brings, until it ends."""
     asked = json.loads(sys.stdin.buffer.readline())
-    push = Push(Sending(**asked["sending"]), asked["group"], os.environ, lambda said: _tell({"said": said}))
+    push = Push(Sending(**asked["sending"]), asked["group"], os.environ, lambda said: tell({"said": said}))
     push.start()
     for line in sys.stdin.buffer:
         if line.endswith(b"\n"):  # else it was cut, by the end of who sent it
             told = json.loads(line)
             push.offer(told["page"].encode(), told["at_ms"])
-    _tell({"account": push.stop(now_ms())})
-
-
-def _tell(message: dict[str, Any]) -> None:
-    try:
-        print(json.dumps(message), flush=True)  # noqa: T201 (the master reads it)
-    except BrokenPipeError:  # it is gone
-        pass
+    tell({"account": push.stop(now_ms())})
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ and ends when stdin does: when the run is over, or its master is gone. Samples g
 from __future__ import annotations
 
 import http.client
-import json
 import queue
 import socket
 import ssl
@@ -27,6 +26,7 @@ from exporters.files import RecordError
 from exporters.samples import SampleLog, finish
 from exporters.server import READERS, PageError, went_back
 from exporters.slots import has_slots, pool_of, props_beside
+from exporters.tell import tell
 
 TIMEOUT_S, WRITE_EVERY_S, LOOK_UP_EVERY_S = 2.0, 1.0, 15.0
 SHOWN = ("running", "waiting", "kv_used_share", "busy", "power_w")  # of a reading that a person may watch
@@ -183,7 +183,7 @@ def main() -> None:
     waiting: queue.SimpleQueue[tuple[str, list[dict[str, Any]]]] = queue.SimpleQueue()
 
     def follow(target: Target) -> None:
-        for samples in sampled(target, 1 / work.hz, _tell):
+        for samples in sampled(target, 1 / work.hz, lambda event: tell(msgspec.to_builtins(event))):
             waiting.put((target.kind, samples))
 
     for target in work.targets:
@@ -221,15 +221,7 @@ def _show(samples: list[dict[str, Any]]) -> None:
     last = {(one["arm"], one["instance"], one["gpu"]): one for one in samples}
     for (arm, instance, gpu), one in last.items():
         figures = {name: one[name] for name in SHOWN if one.get(name) is not None}
-        _tell({"what": READING, "arm": arm, "where": f"{instance} {gpu}".strip(), "figures": figures})
-
-
-_TELLING = threading.Lock()
-
-
-def _tell(event: Event | dict[str, Any]) -> None:
-    with _TELLING:
-        print(json.dumps(msgspec.to_builtins(event)), flush=True)  # noqa: T201 (the master reads it)
+        tell({"what": READING, "arm": arm, "where": f"{instance} {gpu}".strip(), "figures": figures})
 
 
 if __name__ == "__main__":
