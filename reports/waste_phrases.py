@@ -189,8 +189,9 @@ def closing(text: str, prompt: str = "") -> list[Edit]:
     """From the first sentence of boilerplate at the end to the last sign; a name may stand under the regards."""
     places, asked = [place for place in sentences(text) if WORD.search(text, *place)], _Asked(prompt)
     begin = _remark(text, places[1:], asked)
-    for number, place in enumerate(reversed([place for place in places[1:] if place[0] < begin])):
-        if not (_closes(text, place, asked) or (number < 2 and _signs(text, places, len(places) - 1 - number))):
+    before = [place for place in places if place[0] < begin]
+    for number, place in enumerate(reversed(before[1:])):
+        if not (_closes(text, place, asked) or (number < 2 and _signs(text, before, len(before) - 1 - number))):
             break
         begin = place[0]
     return [Edit(begin, len(text.rstrip()))] if begin < len(text.rstrip()) else []
